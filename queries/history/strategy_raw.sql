@@ -1,0 +1,13 @@
+-- History of strategy_metrics as it was written: every row, newest first.
+SELECT
+    'strategy' AS type,
+    timestamp,
+    strategy_name,
+    pnl,
+    daily_pnl,
+    positions,
+    signals,
+    win_rate
+FROM strategy_metrics
+WHERE timestamp BETWEEN $start AND $end
+ORDER BY timestamp DESC, strategy_name

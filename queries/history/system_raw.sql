@@ -1,0 +1,13 @@
+-- History of system_metrics as it was written: every row, newest first.
+SELECT
+    'system' AS type,
+    timestamp,
+    cpu_percent,
+    memory_percent,
+    disk_usage_percent,
+    uptime_seconds,
+    health_status,
+    active_alerts
+FROM system_metrics
+WHERE timestamp BETWEEN $start AND $end
+ORDER BY timestamp DESC

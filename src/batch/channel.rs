@@ -1,0 +1,111 @@
+//! The bounded way from collectors and ingest to the one writer.
+
+use std::sync::Arc;
+
+use arrow::array::Array;
+use arrow::record_batch::RecordBatch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use crate::tables::Table;
+
+/// How many writes may wait, whatever their size.
+const WAITING_WRITES: usize = 4_096;
+/// Room is counted in pages of this size, so that a 32-bit permit count reaches far enough.
+const PAGE_BYTES: usize = 1_024;
+
+/// Batches of one table that are stored together or not at all.
+pub struct Write {
+    /// The table they belong to.
+    pub table: &'static Table,
+    /// The rows; every batch has the table's schema.
+    pub batches: Vec<RecordBatch>,
+    /// Where to report the outcome. Without it, the writer may gather the rows for a while.
+    pub acknowledge: Option<Acknowledge>,
+    /// How often the writer has tried and failed to store it.
+    pub failures: u32,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Carries the outcome of a [`Write`] back to whoever waits for it.
+pub type Acknowledge = oneshot::Sender<Result<(), WriteError>>;
+
+/// Why rows were not stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The queue is full: the writer is behind.
+    #[error("the writer is behind: try again in a second, or send less at a time")]
+    Busy,
+    /// One write is larger than the whole queue may hold.
+    #[error("the rows take {bytes} bytes, more than the {limit} that may wait for the writer: send them in parts")]
+    TooLarge {
+        /// What the write needs.
+        bytes: usize,
+        /// What there is at the most.
+        limit: usize,
+    },
+    /// The server is stopping.
+    #[error("the server is stopping: send the rows again when it is back")]
+    Stopping,
+    /// The database did not take these rows.
+    #[error("the rows were not stored: {0}")]
+    Rejected(String),
+}
+
+/// The sending end: clone it freely.
+#[derive(Clone)]
+pub struct BatchSender {
+    sender: mpsc::Sender<Write>,
+    room: Arc<Semaphore>,
+    limit_bytes: usize,
+}
+
+/// The receiving end, which the writer owns.
+pub type BatchReceiver = mpsc::Receiver<Write>;
+
+/// A channel that holds at most `limit_bytes` of batches, those that the writer is working on included.
+pub fn channel(limit_bytes: usize) -> (BatchSender, BatchReceiver) {
+    let (sender, receiver) = mpsc::channel(WAITING_WRITES);
+    let pages = limit_bytes.div_ceil(PAGE_BYTES).clamp(1, Semaphore::MAX_PERMITS);
+    (BatchSender { sender, room: Arc::new(Semaphore::new(pages)), limit_bytes: pages * PAGE_BYTES }, receiver)
+}
+
+impl BatchSender {
+    /// Hands rows over and waits for room, not for the disk: the writer stores them within its write interval.
+    pub async fn send(&self, table: &'static Table, batch: RecordBatch) -> Result<(), WriteError> {
+        let batches = vec![batch];
+        let room = self.room.clone().acquire_many_owned(self.pages(&batches)?).await;
+        let room = room.map_err(|_| WriteError::Stopping)?;
+        let write = Write { table, batches, acknowledge: None, failures: 0, _room: room };
+        self.sender.send(write).await.map_err(|_| WriteError::Stopping)
+    }
+
+    /// Stores rows and returns when they are committed and synced, all of them; on an error, none of them is stored.
+    ///
+    /// Does not wait for room: [`WriteError::Busy`] tells the client to come back.
+    pub async fn commit(&self, table: &'static Table, batches: Vec<RecordBatch>) -> Result<(), WriteError> {
+        let room = self.room.clone().try_acquire_many_owned(self.pages(&batches)?).map_err(|_| WriteError::Busy)?;
+        let (acknowledge, outcome) = oneshot::channel();
+        let write = Write { table, batches, acknowledge: Some(acknowledge), failures: 0, _room: room };
+        self.sender.try_send(write).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => WriteError::Busy,
+            mpsc::error::TrySendError::Closed(_) => WriteError::Stopping,
+        })?;
+        outcome.await.map_err(|_| WriteError::Stopping)?
+    }
+
+    /// Writes that wait for the writer.
+    pub fn depth(&self) -> usize {
+        self.sender.max_capacity() - self.sender.capacity()
+    }
+
+    fn pages(&self, batches: &[RecordBatch]) -> Result<u32, WriteError> {
+        // What the rows themselves take: columns that were decoded in place all share the allocation of the whole body.
+        let columns = batches.iter().flat_map(RecordBatch::columns);
+        let bytes: usize = columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum();
+        let too_large = WriteError::TooLarge { bytes, limit: self.limit_bytes };
+        if bytes > self.limit_bytes {
+            return Err(too_large);
+        }
+        u32::try_from(bytes.div_ceil(PAGE_BYTES)).map_err(|_| too_large)
+    }
+}

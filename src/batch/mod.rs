@@ -1,0 +1,9 @@
+//! Batches on the move: towards the store through [`channel`], and from a query towards a client as a [`BatchStream`].
+//!
+//! `collect`, `ingest`, `encode` and `serve` know only this; none of them can see the store.
+
+mod channel;
+mod stream;
+
+pub use channel::{Acknowledge, BatchReceiver, BatchSender, Write, WriteError, channel};
+pub use stream::{BatchStream, ReadError};

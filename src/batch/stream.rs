@@ -1,0 +1,68 @@
+//! The answer to a query, batch by batch.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use futures::Stream;
+use futures::stream::BoxStream;
+
+/// Record batches of one schema, produced as they are asked for. Dropping it cancels the query behind it.
+pub struct BatchStream {
+    schema: SchemaRef,
+    batches: BoxStream<'static, Result<RecordBatch, ReadError>>,
+}
+
+impl BatchStream {
+    /// A stream whose batches all have `schema`.
+    pub fn new(
+        schema: SchemaRef,
+        batches: impl Stream<Item = Result<RecordBatch, ReadError>> + Send + 'static,
+    ) -> Self {
+        Self { schema, batches: Box::pin(batches) }
+    }
+
+    /// The schema of every batch.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+}
+
+impl Stream for BatchStream {
+    type Item = Result<RecordBatch, ReadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.batches.as_mut().poll_next(context)
+    }
+}
+
+/// Why a query gave no answer, or stopped in the middle of one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The question itself is wrong: the asker can mend it.
+    #[error("{0}")]
+    Invalid(String),
+    /// The question is not allowed here.
+    #[error("{0}")]
+    Refused(String),
+    /// The time limit passed.
+    #[error("the query ran longer than {} s and was stopped: ask for a shorter time range or fewer columns", .0.as_secs_f64())]
+    TimedOut(Duration),
+    /// Too many queries at once.
+    #[error("too many queries are running: try again in a second")]
+    Busy,
+    /// More memory than a query may take.
+    #[error("the query needs more memory than it may take: {0}")]
+    OutOfMemory(String),
+    /// More rows than an answer may have.
+    #[error("the answer has more than {0} rows: add a LIMIT or a narrower WHERE")]
+    TooManyRows(usize),
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+    /// A fault of ours or of the database; the text is for the log, not for the client.
+    #[error("{0}")]
+    Failed(String),
+}

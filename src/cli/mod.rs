@@ -1,0 +1,158 @@
+//! The command line.
+//!
+//! * `options` names every setting once: flag, environment variable, key of the file.
+//! * `value` says what a value looks like as text.
+//! * `file` reads the TOML file; `resolve` lays flags and environment over it and checks the whole.
+//! * `serve` runs the server; [`query`](mod@query) asks one question.
+
+mod error;
+mod file;
+mod options;
+pub mod query;
+mod resolve;
+mod serve;
+mod value;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub use error::{Failure, Unusable};
+pub use serve::serve;
+
+use crate::config::{LogSettings, Settings};
+use options::{Options, QueryOptions, StoreOptions};
+
+/// What the command line asks for, with the settings to do it.
+#[derive(Debug)]
+pub enum Invocation {
+    /// Run the server.
+    Serve(Settings),
+    /// Ask one question.
+    Query(query::QueryArguments, Settings),
+}
+
+/// Observability server of an algorithmic trading desk.
+///
+/// Collects market, strategy, execution and system metrics, keeps them in one DuckDB file, and serves them as JSON,
+/// Arrow, Parquet and CSV over HTTP, and live over a WebSocket.
+///
+/// A setting is taken from the command line, else from the environment, else from the TOML file, else from its default.
+#[derive(Debug, Parser)]
+#[command(name = "observability-api", version, args_conflicts_with_subcommands = true, max_term_width = 110)]
+struct CommandLine {
+    #[command(flatten)]
+    serve: ServeArguments,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server; also what happens when no command is given
+    Serve(Box<ServeArguments>),
+    /// Ask one SQL question and print the answer
+    Query(Box<QueryCommand>),
+}
+
+#[derive(Debug, Args)]
+struct ServeArguments {
+    #[command(flatten)]
+    file: FileArgument,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Debug, Args)]
+struct QueryCommand {
+    #[command(flatten)]
+    arguments: query::QueryArguments,
+    #[command(flatten)]
+    file: FileArgument,
+    #[command(flatten)]
+    store: StoreOptions,
+    #[command(flatten)]
+    query: QueryOptions,
+}
+
+#[derive(Debug, Args)]
+struct FileArgument {
+    /// TOML file with settings [default: observability.toml, if there is one]
+    #[arg(long, env = "OBSERVABILITY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Reads the command line, the environment and the settings file.
+///
+/// Asking for help or for the version is an [`Unusable`] too: its explanation is the text asked for.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, Unusable> {
+    read(definition(), arguments)
+}
+
+fn read(mut command: clap::Command, arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, Unusable> {
+    // Whole, subcommands included: an argument that is not built cannot be written down in an error.
+    command.build();
+    let parsed = command
+        .try_get_matches_from_mut(arguments)
+        .and_then(|matches| CommandLine::from_arg_matches(&matches))
+        .map_err(|error| name_the_variable(error, &command))?;
+    match parsed.command {
+        None => serve_invocation(parsed.serve),
+        Some(Command::Serve(arguments)) => serve_invocation(*arguments),
+        Some(Command::Query(command)) => query_invocation(*command),
+    }
+}
+
+/// Answers one question on the terminal.
+pub fn query(arguments: query::QueryArguments, settings: Settings) -> Result<(), Failure> {
+    let _log = crate::log::start(&settings.log).map_err(Failure::new)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::new)?;
+    runtime.block_on(query::run(arguments, settings)).map_err(Failure::new)
+}
+
+fn serve_invocation(arguments: ServeArguments) -> Result<Invocation, Unusable> {
+    let from_file = file::read(arguments.file.config)?;
+    Ok(Invocation::Serve(resolve::resolve(arguments.options, from_file)?))
+}
+
+fn query_invocation(command: QueryCommand) -> Result<Invocation, Unusable> {
+    let from_file = file::read(command.file.config)?;
+    let options = Options { store: command.store, query: command.query, ..Options::default() };
+    let mut settings = resolve::resolve(options, from_file)?;
+    // The answer is the output: only what went wrong belongs beside it, and the log file is the server's.
+    settings.log = LogSettings { level: "warn".into(), directory: None };
+    Ok(Invocation::Query(command.arguments, settings))
+}
+
+fn definition() -> clap::Command {
+    // A variable's value may be long, and -1 is a value to be refused with the name of its setting, not an unknown flag.
+    let all = |arg: clap::Arg| arg.hide_env_values(true).allow_negative_numbers(true);
+    CommandLine::command().mut_args(all).mut_subcommands(|command| command.mut_args(all))
+}
+
+/// A refused value that came from the environment is named by its variable, not only by its flag.
+fn name_the_variable(mut error: clap::Error, command: &clap::Command) -> clap::Error {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let (Some(name), Some(value)) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue)) else {
+        return error;
+    };
+    let variable = std::iter::once(command)
+        .chain(command.get_subcommands())
+        .flat_map(clap::Command::get_arguments)
+        .find(|arg| arg.to_string() == name)
+        .and_then(clap::Arg::get_env)
+        .filter(|variable| std::env::var_os(variable).is_some_and(|found| found == value.as_str()));
+    if let Some(variable) = variable {
+        let tip = format!("the value is that of the environment variable {}", variable.to_string_lossy());
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests;

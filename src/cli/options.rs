@@ -1,0 +1,304 @@
+//! Every setting as the user names it: flag, environment variable and, in the section of its heading, key of the file.
+//!
+//! An option that is absent here is decided by what lies below it: the file, then the default in `config`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::BoolishValueParser;
+use serde::Deserialize;
+
+use super::value::{Host, Level, OptionalDirectory, Origins, Rate, ServiceUrl, Size, Span, Whole, from_file};
+use crate::config::mapping::Mapping;
+use crate::config::{CollectSettings, LogSettings, QuerySettings, ServerSettings, Settings, StoreSettings};
+
+/// All of them; in the file, one section each.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Options {
+    #[command(flatten)]
+    pub(super) server: ServerOptions,
+    #[command(flatten)]
+    pub(super) store: StoreOptions,
+    #[command(flatten)]
+    pub(super) collect: CollectOptions,
+    #[command(flatten)]
+    pub(super) query: QueryOptions,
+    #[command(flatten)]
+    pub(super) log: LogOptions,
+}
+
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[command(next_help_heading = "Server")]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ServerOptions {
+    /// Address to listen on [default: 127.0.0.1]
+    #[arg(long, env = "OBSERVABILITY_HOST", value_name = "ADDRESS")]
+    #[serde(deserialize_with = "from_file")]
+    host: Option<Host>,
+
+    /// Port to listen on; 0 lets the system choose a free one [default: 8000]
+    #[arg(long, env = "OBSERVABILITY_PORT", value_name = "PORT")]
+    #[serde(deserialize_with = "from_file")]
+    port: Option<Whole<0, 65_535>>,
+
+    /// Threads that serve clients [default: one for each CPU]
+    #[arg(long, env = "OBSERVABILITY_WORKERS", value_name = "N")]
+    #[serde(deserialize_with = "from_file")]
+    workers: Option<Whole<1, 1024>>,
+
+    /// Read queries from disk again when their files change [default: false]
+    #[arg(long, env = "OBSERVABILITY_DEV", value_name = "BOOL", value_parser = BoolishValueParser::new(),
+          num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(deserialize_with = "from_file")]
+    dev: Option<bool>,
+
+    /// Private key for HTTPS, a PEM file; needs --ssl-certfile
+    #[arg(long, env = "OBSERVABILITY_SSL_KEYFILE", value_name = "FILE")]
+    #[serde(deserialize_with = "from_file")]
+    pub(super) ssl_keyfile: Option<PathBuf>,
+
+    /// Certificate chain for HTTPS, a PEM file; needs --ssl-keyfile
+    #[arg(long, env = "OBSERVABILITY_SSL_CERTFILE", value_name = "FILE")]
+    #[serde(deserialize_with = "from_file")]
+    pub(super) ssl_certfile: Option<PathBuf>,
+
+    /// Log every request [default: false]
+    #[arg(long, env = "OBSERVABILITY_ACCESS_LOG", value_name = "BOOL", value_parser = BoolishValueParser::new(),
+          num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(deserialize_with = "from_file")]
+    access_log: Option<bool>,
+
+    /// Web pages that may call from a browser, with commas between
+    /// [default: http://localhost:3000,http://localhost:5173]
+    #[arg(long, env = "OBSERVABILITY_CORS_ORIGINS", value_name = "ORIGINS")]
+    #[serde(deserialize_with = "from_file")]
+    cors_origins: Option<Origins>,
+
+    /// WebSocket clients at one time; the next one is refused [default: 10000]
+    #[arg(long, env = "OBSERVABILITY_MAX_WEBSOCKET_CLIENTS", value_name = "N")]
+    #[serde(deserialize_with = "from_file")]
+    max_websocket_clients: Option<Whole<1, 1_000_000>>,
+
+    /// Largest body of a request, after decompression [default: 64MiB]
+    #[arg(long, env = "OBSERVABILITY_MAX_BODY_SIZE", value_name = "SIZE")]
+    #[serde(deserialize_with = "from_file")]
+    max_body_size: Option<Size>,
+}
+
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[command(next_help_heading = "Store")]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct StoreOptions {
+    /// The DuckDB file; with --demo, data/demo.duckdb unless one is named here [default: data/observability.duckdb]
+    #[arg(long, env = "DUCKDB_PATH", value_name = "FILE")]
+    #[serde(deserialize_with = "from_file")]
+    pub(super) database: Option<PathBuf>,
+
+    /// Collected rows that are written at the latest when there are this many [default: 100]
+    #[arg(long, env = "BATCH_SIZE", value_name = "ROWS")]
+    #[serde(deserialize_with = "from_file")]
+    batch_size: Option<Whole<1, 1_000_000>>,
+
+    /// Time after which collected rows are written at the latest, in seconds or with a unit [default: 1s]
+    #[arg(long, env = "WRITE_INTERVAL", value_name = "TIME")]
+    #[serde(deserialize_with = "from_file")]
+    write_interval: Option<Span>,
+
+    /// Memory that the database may use for its buffers [default: 1GiB]
+    #[arg(long, env = "OBSERVABILITY_MEMORY_LIMIT", value_name = "SIZE")]
+    #[serde(deserialize_with = "from_file")]
+    memory_limit: Option<Size>,
+
+    /// Threads that the database computes with [default: one for each CPU]
+    #[arg(long, env = "OBSERVABILITY_THREADS", value_name = "N")]
+    #[serde(deserialize_with = "from_file")]
+    threads: Option<Whole<1, 1024>>,
+
+    /// Queries that may read the database at one time [default: 32]
+    #[arg(long, env = "OBSERVABILITY_READERS", value_name = "N")]
+    #[serde(deserialize_with = "from_file")]
+    readers: Option<Whole<1, 1024>>,
+
+    /// Rows that may wait to be written, by size; beyond it, ingest is told to come back later [default: 256MiB]
+    #[arg(long, env = "OBSERVABILITY_QUEUE_SIZE", value_name = "SIZE")]
+    #[serde(deserialize_with = "from_file")]
+    queue_size: Option<Size>,
+}
+
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[command(next_help_heading = "Collect")]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct CollectOptions {
+    /// Play a simulated market in place of the desk's services [default: false]
+    #[arg(long, env = "OBSERVABILITY_DEMO", value_name = "BOOL", value_parser = BoolishValueParser::new(),
+          num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(deserialize_with = "from_file")]
+    pub(super) demo: Option<bool>,
+
+    /// Seed of the simulated market; the same seed gives the same market [default: 42]
+    #[arg(long, env = "OBSERVABILITY_DEMO_SEED", value_name = "N")]
+    #[serde(deserialize_with = "from_file")]
+    demo_seed: Option<Whole<0, { usize::MAX }>>,
+
+    /// Symbols of the simulated market [default: 8]
+    #[arg(long, env = "OBSERVABILITY_DEMO_SYMBOLS", value_name = "N")]
+    #[serde(deserialize_with = "from_file")]
+    demo_symbols: Option<Whole<1, 100_000>>,
+
+    /// Market data rows a second of each simulated symbol [default: 1]
+    #[arg(long, env = "OBSERVABILITY_DEMO_RATE", value_name = "ROWS")]
+    #[serde(deserialize_with = "from_file")]
+    demo_rate: Option<Rate>,
+
+    /// Time between two rounds of a collector [default: 1s]
+    #[arg(long, env = "OBSERVABILITY_COLLECT_INTERVAL", value_name = "TIME")]
+    #[serde(deserialize_with = "from_file")]
+    collect_interval: Option<Span>,
+
+    /// Prometheus endpoint of the market data service [default: http://127.0.0.1:9091/metrics]
+    #[arg(long, env = "OBSERVABILITY_MARKET_DATA_URL", value_name = "URL")]
+    #[serde(deserialize_with = "from_file")]
+    market_data_url: Option<ServiceUrl>,
+
+    /// Prometheus endpoint of the execution service [default: http://127.0.0.1:9092/metrics]
+    #[arg(long, env = "OBSERVABILITY_EXECUTION_URL", value_name = "URL")]
+    #[serde(deserialize_with = "from_file")]
+    execution_url: Option<ServiceUrl>,
+
+    /// Prometheus endpoint of the risk service [default: http://127.0.0.1:9093/metrics]
+    #[arg(long, env = "OBSERVABILITY_RISK_URL", value_name = "URL")]
+    #[serde(deserialize_with = "from_file")]
+    risk_url: Option<ServiceUrl>,
+
+    /// Time that a service may take to answer [default: 5s]
+    #[arg(long, env = "OBSERVABILITY_SCRAPE_TIMEOUT", value_name = "TIME")]
+    #[serde(deserialize_with = "from_file")]
+    scrape_timeout: Option<Span>,
+
+    /// Which metric serves which column: too much for a flag, so in the file only.
+    #[arg(skip)]
+    mapping: Option<Mapping>,
+}
+
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[command(next_help_heading = "Query")]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct QueryOptions {
+    /// Time that a query may run [default: 30s]
+    #[arg(long, env = "OBSERVABILITY_QUERY_TIME_LIMIT", value_name = "TIME")]
+    #[serde(deserialize_with = "from_file")]
+    query_time_limit: Option<Span>,
+
+    /// Rows that the answer to users' SQL may have [default: 1000000]
+    #[arg(long, env = "OBSERVABILITY_QUERY_MAX_ROWS", value_name = "N")]
+    #[serde(deserialize_with = "from_file")]
+    query_max_rows: Option<Whole<1, 1_000_000_000>>,
+
+    /// Memory that users' SQL may take, all of it together [default: 512MiB]
+    #[arg(long, env = "OBSERVABILITY_QUERY_MEMORY_LIMIT", value_name = "SIZE")]
+    #[serde(deserialize_with = "from_file")]
+    query_memory_limit: Option<Size>,
+
+    /// Users' SQL queries that may run at one time [default: 4]
+    #[arg(long, env = "OBSERVABILITY_QUERY_CONCURRENCY", value_name = "N")]
+    #[serde(deserialize_with = "from_file")]
+    query_concurrency: Option<Whole<1, 1024>>,
+
+    /// Directory whose .sql files replace the built-in queries of the same path; with --dev, queries if there is one
+    #[arg(long, env = "OBSERVABILITY_QUERY_DIRECTORY", value_name = "DIRECTORY")]
+    #[serde(deserialize_with = "from_file")]
+    query_directory: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[command(next_help_heading = "Log")]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct LogOptions {
+    /// critical, error, warning, info, debug or trace, or a filter such as info,observability_api::store=debug
+    /// [default: info]
+    #[arg(long, env = "LOG_LEVEL", value_name = "LEVEL")]
+    #[serde(deserialize_with = "from_file")]
+    log_level: Option<Level>,
+
+    /// Directory of observability_api.log, which starts anew every day or at 100 MB, 10 kept; none writes no file
+    /// [default: logs]
+    #[arg(long, env = "OBSERVABILITY_LOG_DIRECTORY", value_name = "DIRECTORY")]
+    #[serde(deserialize_with = "from_file")]
+    log_directory: Option<OptionalDirectory>,
+}
+
+impl Options {
+    /// Writes what is given over `settings`. What needs both layers at once, TLS and `--demo`, is done in `resolve`.
+    pub(super) fn apply(self, settings: &mut Settings) {
+        self.server.apply(&mut settings.server);
+        self.store.apply(&mut settings.store);
+        self.collect.apply(&mut settings.collect);
+        self.query.apply(&mut settings.query);
+        self.log.apply(&mut settings.log);
+    }
+}
+
+impl ServerOptions {
+    fn apply(self, server: &mut ServerSettings) {
+        set(&mut server.host, self.host);
+        set(&mut server.port, self.port);
+        set(&mut server.workers, self.workers);
+        set(&mut server.dev, self.dev);
+        set(&mut server.access_log, self.access_log);
+        set(&mut server.cors_origins, self.cors_origins);
+        set(&mut server.max_websocket_clients, self.max_websocket_clients);
+        set(&mut server.max_body_bytes, self.max_body_size);
+    }
+}
+
+impl StoreOptions {
+    fn apply(self, store: &mut StoreSettings) {
+        set(&mut store.path, self.database);
+        set(&mut store.batch_size, self.batch_size);
+        set(&mut store.write_interval, self.write_interval);
+        set(&mut store.memory_limit_bytes, self.memory_limit);
+        set(&mut store.threads, self.threads);
+        set(&mut store.readers, self.readers);
+        set(&mut store.queue_bytes, self.queue_size);
+    }
+}
+
+impl CollectOptions {
+    fn apply(self, collect: &mut CollectSettings) {
+        if let Some(demo) = &mut collect.demo {
+            set(&mut demo.seed, self.demo_seed);
+            set(&mut demo.symbols, self.demo_symbols);
+            set(&mut demo.rate, self.demo_rate);
+        }
+        set(&mut collect.interval, self.collect_interval);
+        set(&mut collect.market_data_url, self.market_data_url);
+        set(&mut collect.execution_url, self.execution_url);
+        set(&mut collect.risk_url, self.risk_url);
+        set(&mut collect.scrape_timeout, self.scrape_timeout);
+        set(&mut collect.mapping, self.mapping);
+    }
+}
+
+impl QueryOptions {
+    fn apply(self, query: &mut QuerySettings) {
+        set(&mut query.time_limit, self.query_time_limit);
+        set(&mut query.max_rows, self.query_max_rows);
+        set(&mut query.memory_limit_bytes, self.query_memory_limit);
+        set(&mut query.concurrency, self.query_concurrency);
+        set(&mut query.directory, self.query_directory);
+    }
+}
+
+impl LogOptions {
+    fn apply(self, log: &mut LogSettings) {
+        set(&mut log.level, self.log_level);
+        set(&mut log.directory, self.log_directory);
+    }
+}
+
+fn set<T>(setting: &mut T, given: Option<impl Into<T>>) {
+    if let Some(given) = given {
+        *setting = given.into();
+    }
+}

@@ -1,0 +1,155 @@
+//! `observability-api query "SELECT …"`: one question, answered on the terminal or into a file.
+//!
+//! A database file is open in one process at a time. When a server has it, `remote` asks that server; otherwise the
+//! file is opened here, for as long as the answer takes. `output` shows the answer.
+
+mod output;
+mod remote;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use crate::batch::ReadError;
+use crate::config::Settings;
+use crate::encode::{self, Format};
+use crate::query::{NamedQueries, Queries, QueryFileError};
+use crate::store::{Store, StoreError, lock};
+use output::Output;
+
+/// One question and what to do with its answer.
+#[derive(Debug, Clone, Args)]
+pub struct QueryArguments {
+    /// The question: SELECT, WITH, EXPLAIN, SHOW TABLES or DESCRIBE over market_data, strategy_metrics,
+    /// execution_metrics, system_metrics and trades
+    #[arg(value_name = "SQL")]
+    pub sql: String,
+    /// Form of the answer [default: table on a terminal, else what the name of --output says, else json]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<OutputFormat>,
+    /// File to write the answer to
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Values of placeholders: '["AAPL", 100]' for $1 and $2, or '{"symbol": "AAPL"}' for $symbol
+    #[arg(long, value_name = "JSON", value_parser = json)]
+    pub params: Option<serde_json::Value>,
+    /// Server to ask, http://127.0.0.1:8000 for instance [default: the server that has the database open, if any]
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+}
+
+/// Form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// Aligned columns, for reading
+    Table,
+    /// A JSON array of objects
+    Json,
+    /// Comma-separated values with a header line
+    Csv,
+    /// One JSON object a line
+    Ndjson,
+    /// Arrow IPC stream
+    Arrow,
+    /// Parquet file
+    Parquet,
+}
+
+impl OutputFormat {
+    /// The encoding, where there is one.
+    fn encoding(self) -> Option<Format> {
+        match self {
+            Self::Table => None,
+            Self::Json => Some(Format::Json),
+            Self::Csv => Some(Format::Csv),
+            Self::Ndjson => Some(Format::Ndjson),
+            Self::Arrow => Some(Format::Arrow),
+            Self::Parquet => Some(Format::Parquet),
+        }
+    }
+
+    fn of_file(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        match extension.as_str() {
+            "jsonl" => Some(Self::Ndjson),
+            "arrows" | "ipc" => Some(Self::Arrow),
+            other => Self::from_str(other, true).ok(),
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The question, or its execution.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The database file could not be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file of queries.
+    #[error(transparent)]
+    Queries(#[from] QueryFileError),
+    /// There is no database file.
+    #[error("there is no database at {}: name it with --database, or a server with --server", .0.display())]
+    NoDatabase(PathBuf),
+    /// The database is open in a server that cannot be asked.
+    #[error("the database is open in process {0}, which does not answer questions yet: try again in a second")]
+    NotListening(u32),
+    /// The server could not be reached, or broke off.
+    #[error("{server} cannot be asked: {source}")]
+    Unreachable {
+        /// Its address.
+        server: String,
+        /// What went wrong.
+        source: reqwest::Error,
+    },
+    /// The server said no.
+    #[error("{0}")]
+    Refused(String),
+    /// The answer could not be written.
+    #[error("the answer cannot be written to {target}: {source}")]
+    Unwritable {
+        /// Where it should go.
+        target: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Bytes are no use on a terminal.
+    #[error("{0} is not for reading: add --output FILE, or send it to another program")]
+    BinaryOnTerminal(&'static str),
+}
+
+/// Answers one question with the database of `settings`, or with the server that has it open.
+pub async fn run(arguments: QueryArguments, settings: Settings) -> Result<(), QueryError> {
+    let output = Output::new(arguments.format, arguments.output)?;
+    let params = arguments.params.unwrap_or_default();
+    let path = &settings.store.path;
+    let server = match (arguments.server, lock::holder(path)) {
+        (Some(server), _) => Some(server),
+        (None, Some(holder)) => Some(holder.address.ok_or(QueryError::NotListening(holder.pid))?),
+        (None, None) => None,
+    };
+    if let Some(server) = server {
+        return remote::ask(&server, &arguments.sql, &params, output).await;
+    }
+    if !path.exists() {
+        return Err(QueryError::NoDatabase(path.clone()));
+    }
+    let store = Store::open(&settings.store)?;
+    let queries = Queries::new(store.reader(), Arc::new(NamedQueries::load(None)?), &settings.query);
+    let result = match queries.sql(&arguments.sql, params).await {
+        Ok(answer) => match output.format().encoding() {
+            Some(format) => output.write(encode::encode(format, answer)).await,
+            None => output.table(answer).await,
+        },
+        Err(error) => Err(error.into()),
+    };
+    store.close().await?;
+    result
+}
+
+fn json(text: &str) -> Result<serde_json::Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))
+}

@@ -1,0 +1,40 @@
+//! From options to settings: what is given wins over the file, the file over the defaults.
+
+use std::path::PathBuf;
+
+use super::error::Unusable;
+use super::options::Options;
+use crate::config::{DEMO_DATABASE, DemoSettings, Settings, TlsSettings};
+
+/// Lays `given` (command line and environment) over `file`, and both over the defaults.
+///
+/// The demo never uses the database that the file names: that one is the desk's.
+pub(super) fn resolve(given: Options, mut file: Options) -> Result<Settings, Unusable> {
+    let mut settings = Settings::default();
+    let demo = given.collect.demo.or(file.collect.demo).unwrap_or(false);
+    if demo {
+        settings.collect.demo = Some(DemoSettings::default());
+        settings.store.path = PathBuf::from(DEMO_DATABASE);
+        file.store.database = None;
+    }
+    settings.server.tls = tls(
+        given.server.ssl_certfile.clone().or(file.server.ssl_certfile.clone()),
+        given.server.ssl_keyfile.clone().or(file.server.ssl_keyfile.clone()),
+    )?;
+    file.apply(&mut settings);
+    given.apply(&mut settings);
+    Ok(settings)
+}
+
+fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsSettings>, Unusable> {
+    match (certificate, key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => {
+            let settings = TlsSettings { certificate, key };
+            settings.check()?;
+            Ok(Some(settings))
+        }
+        (Some(_), None) => Err(Unusable::HalfOfTls { given: "ssl-certfile", missing: "ssl-keyfile" }),
+        (None, Some(_)) => Err(Unusable::HalfOfTls { given: "ssl-keyfile", missing: "ssl-certfile" }),
+    }
+}

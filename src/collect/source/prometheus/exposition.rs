@@ -1,0 +1,163 @@
+//! The text that an endpoint sends, as samples.
+
+use std::collections::HashMap;
+
+use prometheus_parse::{LineInfo, SampleType};
+
+/// The usable samples of one scrape, in the order of the text.
+#[derive(Debug, Default)]
+pub(in crate::collect) struct Exposition {
+    /// The samples; every value is finite.
+    pub(in crate::collect) samples: Vec<Sample>,
+    /// Lines left out: values that are not finite numbers, and lines that could not be read.
+    pub(in crate::collect) skipped: u64,
+}
+
+/// One value of one series.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::collect) struct Sample {
+    /// The metric's name.
+    pub(in crate::collect) name: String,
+    /// Its declared type; of the parts of a histogram, that of the whole.
+    pub(in crate::collect) kind: SampleType,
+    /// The labels as they were written, which tell one series from another.
+    pub(in crate::collect) label_text: String,
+    /// The value.
+    pub(in crate::collect) value: f64,
+    labels: Vec<(String, String)>,
+}
+
+impl Sample {
+    /// The value of a label.
+    pub(in crate::collect) fn label(&self, name: &str) -> Option<&str> {
+        self.labels.iter().find(|(label, _)| label == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Name and labels together: the same for every sample of one series.
+    pub(in crate::collect) fn series(&self) -> String {
+        format!("{}{{{}}}", self.name, self.label_text)
+    }
+
+    /// Whether the value may be a total that only grows.
+    pub(in crate::collect) fn may_count(&self) -> bool {
+        matches!(self.kind, SampleType::Counter | SampleType::Untyped)
+    }
+
+    /// Whether the value may be a reading that goes up and down.
+    pub(in crate::collect) fn may_gauge(&self) -> bool {
+        matches!(self.kind, SampleType::Gauge | SampleType::Untyped)
+    }
+}
+
+impl Exposition {
+    /// Reads the text line by line; a line that makes no sense is skipped and counted, the others stay.
+    pub(in crate::collect) fn parse(text: &str) -> Self {
+        let mut exposition = Self::default();
+        let mut kinds = HashMap::new();
+        for line in text.lines() {
+            match LineInfo::parse(line) {
+                LineInfo::Type { metric_name, metric_alias, sample_type } => {
+                    kinds.insert(metric_alias.unwrap_or(metric_name), sample_type);
+                }
+                LineInfo::Sample { metric_name, labels, value, .. } => {
+                    match sample(&kinds, metric_name, labels.unwrap_or_default(), value) {
+                        Some(sample) => exposition.samples.push(sample),
+                        None => exposition.skipped += 1,
+                    }
+                }
+                LineInfo::Ignored if !line.trim_start().starts_with('#') => exposition.skipped += 1,
+                LineInfo::Doc { .. } | LineInfo::Empty | LineInfo::Ignored => {}
+            }
+        }
+        exposition
+    }
+}
+
+fn sample(kinds: &HashMap<String, SampleType>, name: &str, label_text: &str, value: &str) -> Option<Sample> {
+    let value = value.parse::<f64>().ok().filter(|value| value.is_finite())?;
+    let parts = ["_total", "_sum", "_count", "_bucket"];
+    let whole = || parts.iter().find_map(|part| kinds.get(name.strip_suffix(part)?));
+    Some(Sample {
+        name: name.to_owned(),
+        kind: kinds.get(name).or_else(whole).copied().unwrap_or(SampleType::Untyped),
+        label_text: label_text.to_owned(),
+        value,
+        labels: labels(label_text)?,
+    })
+}
+
+/// `name="value",…`, with `\\`, `\"` and `\n` in values. `None` when it is anything else.
+fn labels(text: &str) -> Option<Vec<(String, String)>> {
+    let mut labels = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let (name, quoted) = rest.split_once('=')?;
+        let mut characters = quoted.trim_start().strip_prefix('"')?.chars();
+        let mut value = String::new();
+        loop {
+            match characters.next()? {
+                '"' => break,
+                '\\' => match characters.next()? {
+                    'n' => value.push('\n'),
+                    escaped => value.push(escaped),
+                },
+                character => value.push(character),
+            }
+        }
+        labels.push((name.trim().to_owned(), value));
+        rest = characters.as_str().trim_start();
+        rest = match rest.strip_prefix(',') {
+            Some(further) => further.trim_start(),
+            None if rest.is_empty() => rest,
+            None => return None,
+        };
+    }
+    Some(labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_keep_order_labels_and_type() {
+        let exposition = Exposition::parse(
+            "# HELP market_data_price Last price\n\
+             # TYPE market_data_price gauge\n\
+             market_data_price{symbol=\"TSLA\"} 242.5\n\
+             market_data_price{ symbol = \"BRK,B\" , venue=\"a\\\"b\" , } 1.5e2 1700000000000\n\
+             # TYPE ticks_total counter\n\
+             ticks_total 7\n",
+        );
+        let [tesla, berkshire, ticks] = exposition.samples.as_slice() else { panic!("three samples") };
+        assert_eq!((tesla.label("symbol"), tesla.value, tesla.kind), (Some("TSLA"), 242.5, SampleType::Gauge));
+        assert_eq!((berkshire.label("symbol"), berkshire.label("venue")), (Some("BRK,B"), Some("a\"b")));
+        assert_eq!(berkshire.value, 150.0);
+        assert_eq!((ticks.label("symbol"), ticks.kind), (None, SampleType::Counter));
+        assert_eq!(exposition.skipped, 0);
+    }
+
+    #[test]
+    fn unusable_lines_are_counted_and_the_rest_is_read() {
+        let exposition = Exposition::parse(
+            "a NaN\nb +Inf\nc -inf\nd{symbol=\"A} 1\ne{symbol=} 1\nf twelve\n}{\n\n# a comment\n# EOF\ngood 1",
+        );
+        assert_eq!(exposition.samples.iter().map(|sample| sample.name.as_str()).collect::<Vec<_>>(), ["good"]);
+        assert_eq!(exposition.skipped, 7);
+    }
+
+    #[test]
+    fn the_parts_of_a_histogram_have_its_type() {
+        let exposition = Exposition::parse(
+            "# TYPE latency histogram\nlatency_bucket{le=\"+Inf\"} 3\nlatency_sum 12.5\nlatency_count 3\n",
+        );
+        assert_eq!(exposition.samples.len(), 3);
+        assert!(exposition.samples.iter().all(|sample| sample.kind == SampleType::Histogram));
+    }
+
+    #[test]
+    fn text_that_is_no_exposition_gives_nothing() {
+        assert!(Exposition::parse("<html><body>It works!</body></html>").samples.is_empty());
+        assert!(Exposition::parse("").samples.is_empty());
+    }
+}

@@ -1,0 +1,276 @@
+//! The risk service: profit, loss and positions of each strategy.
+//!
+//! A desk whose risk metrics carry no strategy label has one strategy, by the name that the mapping gives.
+
+use arrow::error::ArrowError;
+
+use super::counter::Counters;
+use super::drive::Component;
+use super::preferred::Preferred;
+use super::scraped::{Observed, Observer};
+use super::source::prometheus::{Exposition, Sample};
+use crate::config::mapping::{Names, StrategyMapping};
+use crate::live::{Live, StrategySection, StrategyValues};
+use crate::tables::{STRATEGY_METRICS, StrategyMetricsRow, Table};
+use crate::time::{self, Micros};
+
+/// Compares each strategy's profit with what it was at midnight UTC.
+pub(super) struct Strategy {
+    mapping: StrategyMapping,
+    counters: Counters,
+    restored: Vec<StrategyMetricsRow>,
+    /// In order of first appearance.
+    strategies: Vec<(String, StrategyState)>,
+}
+
+#[derive(Default)]
+struct StrategyState {
+    day: StrategyDay,
+    values: StrategyValues,
+    /// What the scrape in hand says.
+    seen: Option<Seen>,
+}
+
+/// Which of the values a metric serves.
+type Choice = fn(&mut Seen) -> &mut Preferred;
+
+/// What is kept of a strategy from round to round so that a day's figures can be told.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct StrategyDay {
+    /// Midnight UTC of the day.
+    start: Micros,
+    /// Profit at midnight, once it is known.
+    base: Option<f64>,
+    /// The last profit seen.
+    pnl: Option<f64>,
+    /// Signals since midnight.
+    signals: f64,
+}
+
+#[derive(Default)]
+struct Seen {
+    realized: Preferred,
+    unrealized: Preferred,
+    positions: Preferred,
+    open_sizes: Preferred,
+    signals: Preferred,
+    win_rate: Preferred,
+}
+
+impl StrategyDay {
+    /// Goes on from the newest stored row of the strategy, of whatever day.
+    pub(super) fn restored(row: &StrategyMetricsRow) -> Self {
+        let base = row.pnl.zip(row.daily_pnl).map(|(pnl, daily)| pnl - daily);
+        Self { start: time::day_start(row.timestamp), base, pnl: row.pnl, signals: f64::from(row.signals.unwrap_or(0)) }
+    }
+
+    /// Takes in a round: today's profit, and today's signals. A profit at midnight that nobody saw is `unseen_base`,
+    /// or else the first profit that is seen.
+    pub(super) fn advance(&mut self, now: Micros, pnl: f64, signals: f64, unseen_base: Option<f64>) -> (f64, f64) {
+        let today = time::day_start(now);
+        if self.start != today {
+            *self = Self { start: today, base: self.pnl, pnl: None, signals: 0.0 };
+        }
+        self.pnl = Some(pnl);
+        self.signals += signals;
+        (pnl - *self.base.get_or_insert(unseen_base.unwrap_or(pnl)), self.signals)
+    }
+}
+
+impl Strategy {
+    /// Nothing seen yet. `restored` are the newest stored rows, one of each strategy.
+    pub(super) fn new(mapping: StrategyMapping, restored: Vec<StrategyMetricsRow>) -> Self {
+        Self { mapping, counters: Counters::default(), restored, strategies: Vec::new() }
+    }
+
+    fn seen(&mut self, strategy: &str) -> Option<&mut Seen> {
+        let position = self.strategies.iter().position(|(name, _)| name == strategy).unwrap_or_else(|| {
+            let stored = self.restored.iter().find(|row| row.strategy_name == strategy);
+            let day = stored.map(StrategyDay::restored).unwrap_or_default();
+            self.strategies.push((strategy.to_owned(), StrategyState { day, ..StrategyState::default() }));
+            self.strategies.len() - 1
+        });
+        self.strategies.get_mut(position).map(|(_, state)| state.seen.get_or_insert_default())
+    }
+
+    fn take(&mut self, sample: &Sample) -> bool {
+        let gauge = |names: &Names| names.rank(&sample.name, sample.may_gauge()).map(|rank| rank.position);
+        let mapping = &self.mapping;
+        let candidates: [(&Names, Choice); 5] = [
+            (&mapping.realized, |seen| &mut seen.realized),
+            (&mapping.unrealized, |seen| &mut seen.unrealized),
+            (&mapping.positions, |seen| &mut seen.positions),
+            (&mapping.position_size, |seen| &mut seen.open_sizes),
+            (&mapping.win_rate, |seen| &mut seen.win_rate),
+        ];
+        let found = candidates.into_iter().find_map(|(names, choice)| Some((gauge(names)?, choice, 0.0)));
+        let found = found.or_else(|| {
+            let rank = mapping.signals.rank(&sample.name, sample.may_count())?;
+            let signals: Choice = |seen| &mut seen.signals;
+            Some((rank.position, signals, self.counters.increment(sample)))
+        });
+        let Some((rank, choice, increment)) = found else {
+            return mapping.without_column.rank(&sample.name, true).is_some()
+                || gauge(&mapping.service_start).is_some();
+        };
+        let size = gauge(&mapping.position_size).is_some();
+        let value = if size { f64::from(u8::from(sample.value != 0.0)) } else { sample.value };
+        let strategy = sample.label(&mapping.strategy_label).unwrap_or(&mapping.unlabelled_strategy).to_owned();
+        if let Some(seen) = self.seen(&strategy) {
+            choice(seen).add(rank, value, increment);
+        }
+        true
+    }
+
+    fn service_start(&self, exposition: &Exposition) -> Option<Micros> {
+        let start = |sample: &&Sample| self.mapping.service_start.rank(&sample.name, sample.may_gauge()).is_some();
+        exposition.samples.iter().find(start).map(|sample| (sample.value * time::SECOND as f64) as Micros)
+    }
+}
+
+impl Observer for Strategy {
+    const COMPONENT: &'static [Component; 1] = &[Component::Strategy];
+    const TABLE: &'static Table = &STRATEGY_METRICS;
+
+    fn observe(&mut self, exposition: &Exposition, now: Micros) -> Result<Observed, ArrowError> {
+        let unknown = exposition.samples.iter().filter(|sample| !self.take(sample)).count() as u64;
+        self.counters.finish_scrape();
+        // Profit of a service that has started today is today's.
+        let started_today = self.service_start(exposition).is_some_and(|start| start >= time::day_start(now));
+        let unseen_base = started_today.then_some(0.0);
+        let rows: Vec<_> =
+            self.strategies.iter_mut().filter_map(|(name, state)| state.row(name, now, unseen_base)).collect();
+        Ok(Observed { rows: StrategyMetricsRow::batch(&rows)?, unknown })
+    }
+
+    fn show(&self, live: &Live, now: Micros) {
+        let strategies = self.strategies.iter().map(|(name, state)| (name.clone(), state.values.clone()));
+        live.set_strategy(section(now, strategies.collect()));
+    }
+}
+
+/// The live section of these strategies.
+pub(super) fn section(timestamp: Micros, strategies: Vec<(String, StrategyValues)>) -> StrategySection {
+    let values = || strategies.iter().map(|(_, values)| values);
+    StrategySection {
+        timestamp,
+        total_pnl: values().map(|values| values.pnl).sum(),
+        daily_pnl: values().map(|values| values.daily_pnl).sum(),
+        open_positions: values().map(|values| values.positions).sum(),
+        signals_generated: values().map(|values| values.signals).sum(),
+        strategies,
+    }
+}
+
+impl StrategyState {
+    /// The row of the scrape in hand, which is done with after this; `None` when it did not speak of the strategy.
+    fn row(&mut self, name: &str, timestamp: Micros, unseen_base: Option<f64>) -> Option<StrategyMetricsRow> {
+        let seen = self.seen.take()?;
+        let (realized, unrealized) = (seen.realized.value(), seen.unrealized.value());
+        let pnl = realized.or(unrealized).map(|_| realized.unwrap_or(0.0) + unrealized.unwrap_or(0.0));
+        let gained = seen.signals.increment().unwrap_or(0.0);
+        let today = pnl.map(|pnl| self.day.advance(timestamp, pnl, gained, unseen_base));
+        let positions = seen.positions.value().or(seen.open_sizes.value());
+        let signals = seen.signals.value().and(today).map(|(_, signals)| signals);
+        let values = &mut self.values;
+        if let Some((pnl, (daily_pnl, _))) = pnl.zip(today) {
+            (values.pnl, values.daily_pnl) = (pnl, daily_pnl);
+        }
+        values.positions = positions.map_or(values.positions, |positions| positions as i64);
+        values.signals = signals.map_or(values.signals, |signals| signals as i64);
+        values.win_rate = seen.win_rate.value().unwrap_or(values.win_rate);
+        Some(StrategyMetricsRow {
+            timestamp,
+            strategy_name: name.to_owned(),
+            pnl,
+            daily_pnl: today.map(|(daily_pnl, _)| daily_pnl),
+            positions: positions.map(|positions| positions as i32),
+            signals: signals.map(|signals| signals as i32),
+            win_rate: seen.win_rate.value(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{DAY, SECOND};
+
+    const NOON: Micros = 20_000 * DAY + DAY / 2;
+
+    fn text(realized: f64, unrealized: [f64; 2]) -> String {
+        format!(
+            "# TYPE risk_position_count gauge\nrisk_position_count 2\n\
+             # TYPE risk_position_size gauge\nrisk_position_size{{symbol=\"A\"}} 10\nrisk_position_size{{symbol=\"B\"}} 0\n\
+             # TYPE risk_pnl_realized gauge\nrisk_pnl_realized {realized}\n\
+             # TYPE risk_pnl_unrealized gauge\n\
+             risk_pnl_unrealized{{symbol=\"A\"}} {}\nrisk_pnl_unrealized{{symbol=\"B\"}} {}\n\
+             # TYPE risk_total_exposure gauge\nrisk_total_exposure 5000\n\
+             # TYPE risk_limit_breaches_total counter\nrisk_limit_breaches_total 0\n",
+            unrealized[0], unrealized[1]
+        )
+    }
+
+    fn desk(timestamp: Micros, pnl: f64, daily_pnl: f64) -> StrategyMetricsRow {
+        StrategyMetricsRow {
+            timestamp,
+            strategy_name: "desk".into(),
+            pnl: Some(pnl),
+            daily_pnl: Some(daily_pnl),
+            positions: Some(2),
+            signals: None,
+            win_rate: None,
+        }
+    }
+
+    fn check(collector: &mut Strategy, text: &str, expected: &[StrategyMetricsRow]) {
+        let observed = collector.observe(&Exposition::parse(text), expected[0].timestamp).unwrap();
+        assert_eq!(observed.unknown, 0);
+        assert_eq!(observed.rows, StrategyMetricsRow::batch(expected).unwrap());
+    }
+
+    #[test]
+    fn profit_is_realised_and_unrealised_and_a_day_begins_at_midnight() {
+        let mut collector = Strategy::new(StrategyMapping::default(), Vec::new());
+        check(&mut collector, &text(100.0, [20.0, -5.0]), &[desk(NOON, 115.0, 0.0)]);
+        check(&mut collector, &text(110.0, [20.0, 0.0]), &[desk(NOON + SECOND, 130.0, 15.0)]);
+        check(&mut collector, &text(110.0, [20.0, 5.0]), &[desk(NOON + DAY, 135.0, 5.0)]);
+
+        let live = Live::new();
+        collector.show(&live, NOON + DAY);
+        let section = live.snapshot().strategy.values.clone();
+        assert_eq!((section.total_pnl, section.daily_pnl, section.open_positions), (135.0, 5.0, 2));
+    }
+
+    #[test]
+    fn a_stored_row_tells_where_the_day_began() {
+        let today = vec![desk(NOON - SECOND, 90.0, 30.0)];
+        let mut collector = Strategy::new(StrategyMapping::default(), today);
+        check(&mut collector, &text(100.0, [0.0, 0.0]), &[desk(NOON, 100.0, 40.0)]);
+
+        let yesterday = vec![desk(NOON - DAY, 90.0, 30.0)];
+        let mut collector = Strategy::new(StrategyMapping::default(), yesterday);
+        check(&mut collector, &text(100.0, [0.0, 0.0]), &[desk(NOON, 100.0, 10.0)]);
+    }
+
+    #[test]
+    fn a_service_that_started_today_has_earned_all_of_it_today() {
+        let started = (NOON - 60 * SECOND) / SECOND;
+        let text = format!("process_start_time_seconds {started}\n{}", text(100.0, [0.0, 0.0]));
+        let mut collector = Strategy::new(StrategyMapping::default(), Vec::new());
+        check(&mut collector, &text, &[desk(NOON, 100.0, 100.0)]);
+    }
+
+    #[test]
+    fn a_desk_with_a_strategy_label_gets_a_row_for_each() {
+        let text = "risk_pnl_realized{strategy=\"momentum\"} 10\nrisk_pnl_unrealized{strategy=\"momentum\"} 1\n\
+                    risk_pnl_realized{strategy=\"pairs\"} -4\nrisk_position_size{strategy=\"pairs\",symbol=\"A\"} 3\n";
+        let row = |name: &str, pnl, positions| StrategyMetricsRow {
+            strategy_name: name.into(),
+            positions,
+            ..desk(NOON, pnl, 0.0)
+        };
+        let mut collector = Strategy::new(StrategyMapping::default(), Vec::new());
+        check(&mut collector, text, &[row("momentum", 11.0, None), row("pairs", -4.0, Some(1))]);
+    }
+}

@@ -1,0 +1,207 @@
+//! Every setting, once: its name, its default, and what makes it valid.
+//!
+//! [`Settings`] is what the program runs with. It is made by `cli` from flags, environment variables, a TOML file and
+//! these defaults, in that order of precedence, and checked once; nothing downstream checks again.
+
+pub mod mapping;
+mod tls;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use self::mapping::Mapping;
+pub use tls::TlsError;
+
+/// Everything the server can be told.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Settings {
+    /// Sockets and clients.
+    pub server: ServerSettings,
+    /// The database file and its writer.
+    pub store: StoreSettings,
+    /// Where values come from.
+    pub collect: CollectSettings,
+    /// Bounds of a query.
+    pub query: QuerySettings,
+    /// What is logged, and where.
+    pub log: LogSettings,
+}
+
+/// Sockets and clients.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerSettings {
+    /// Address to listen on.
+    pub host: IpAddr,
+    /// Port to listen on; 0 lets the system choose one.
+    pub port: u16,
+    /// Threads that serve sockets.
+    pub workers: usize,
+    /// Read `queries/` from disk again when a file changes.
+    pub dev: bool,
+    /// Certificate and key for HTTPS.
+    pub tls: Option<TlsSettings>,
+    /// Log every request.
+    pub access_log: bool,
+    /// Origins that a browser may call from, with credentials.
+    pub cors_origins: Vec<String>,
+    /// WebSocket clients at one time; one more is refused at the handshake.
+    pub max_websocket_clients: usize,
+    /// Largest request body, in bytes after decompression.
+    pub max_body_bytes: usize,
+}
+
+/// Certificate and key, PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// The database file and its writer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoreSettings {
+    /// The DuckDB file; its directory is created.
+    pub path: PathBuf,
+    /// Collected rows of a table that are written at the latest when there are this many.
+    pub batch_size: usize,
+    /// Collected rows are written at the latest after this time.
+    pub write_interval: Duration,
+    /// What the database may use for its buffers, in bytes.
+    pub memory_limit_bytes: u64,
+    /// Threads that the database computes with.
+    pub threads: usize,
+    /// Queries that may read at one time.
+    pub readers: usize,
+    /// Batches that may wait for the writer, in bytes.
+    pub queue_bytes: usize,
+}
+
+/// Where values come from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CollectSettings {
+    /// Time between two rounds of a collector.
+    pub interval: Duration,
+    /// The simulator in place of the desk.
+    pub demo: Option<DemoSettings>,
+    /// Prometheus endpoint of the market data service.
+    pub market_data_url: String,
+    /// Prometheus endpoint of the execution service.
+    pub execution_url: String,
+    /// Prometheus endpoint of the risk service.
+    pub risk_url: String,
+    /// Time that a scrape may take.
+    pub scrape_timeout: Duration,
+    /// Which metric serves which column.
+    pub mapping: Mapping,
+}
+
+/// What the simulator plays.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DemoSettings {
+    /// The same seed gives the same market.
+    pub seed: u64,
+    /// Number of symbols.
+    pub symbols: usize,
+    /// Market data rows of each symbol a second.
+    pub rate: f64,
+}
+
+/// Bounds of a query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuerySettings {
+    /// Time that a query may run.
+    pub time_limit: Duration,
+    /// Rows that an answer to users' SQL may have.
+    pub max_rows: usize,
+    /// Memory that users' SQL may take, all of it together, in bytes.
+    pub memory_limit_bytes: usize,
+    /// Users' SQL queries that may run at one time.
+    pub concurrency: usize,
+    /// A directory whose `.sql` files replace the built-in ones of the same path.
+    pub directory: Option<PathBuf>,
+}
+
+/// What is logged, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogSettings {
+    /// `error`, `warn`, `info`, `debug` or `trace`, or a filter in the syntax of `RUST_LOG`.
+    pub level: String,
+    /// Where `observability_api.log` goes; `None` writes no file.
+    pub directory: Option<PathBuf>,
+}
+
+/// The database of the desk, relative to the working directory.
+pub const DEFAULT_DATABASE: &str = "data/observability.duckdb";
+/// The database of `--demo`, so that simulated rows never mix with real ones.
+pub const DEMO_DATABASE: &str = "data/demo.duckdb";
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 8000,
+            workers: std::thread::available_parallelism().map_or(2, usize::from),
+            dev: false,
+            tls: None,
+            access_log: false,
+            cors_origins: vec!["http://localhost:3000".into(), "http://localhost:5173".into()],
+            max_websocket_clients: 10_000,
+            max_body_bytes: 64 << 20,
+        }
+    }
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from(DEFAULT_DATABASE),
+            batch_size: 100,
+            write_interval: Duration::from_secs(1),
+            memory_limit_bytes: 1 << 30,
+            threads: std::thread::available_parallelism().map_or(2, usize::from),
+            readers: 32,
+            queue_bytes: 256 << 20,
+        }
+    }
+}
+
+impl Default for CollectSettings {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(1),
+            demo: None,
+            market_data_url: "http://127.0.0.1:9091/metrics".into(),
+            execution_url: "http://127.0.0.1:9092/metrics".into(),
+            risk_url: "http://127.0.0.1:9093/metrics".into(),
+            scrape_timeout: Duration::from_secs(5),
+            mapping: Mapping::default(),
+        }
+    }
+}
+
+impl Default for DemoSettings {
+    fn default() -> Self {
+        Self { seed: 42, symbols: 8, rate: 1.0 }
+    }
+}
+
+impl Default for QuerySettings {
+    fn default() -> Self {
+        Self {
+            time_limit: Duration::from_secs(30),
+            max_rows: 1_000_000,
+            memory_limit_bytes: 512 << 20,
+            concurrency: 4,
+            directory: None,
+        }
+    }
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { level: "info".into(), directory: Some(PathBuf::from("logs")) }
+    }
+}

@@ -1,0 +1,28 @@
+//! The observability server of an algorithmic trading desk.
+//!
+//! The way of the data, and the modules in its order:
+//!
+//! * [`collect`] asks the desk's services and the machine, or plays a simulated market, and makes batches;
+//!   [`ingest`] decodes the batches that others push.
+//! * [`tables`] declares what a row is; [`batch`] is how rows move; [`live`] keeps the newest values.
+//! * [`store`] is the database: one writer, many readers.
+//! * [`query`] asks it: named questions of `queries/`, and users' own SQL.
+//! * [`encode`] turns answers into JSON, Arrow, Parquet, CSV.
+//! * [`serve`] is what clients talk to.
+//!
+//! [`server::run`] puts them together; [`cli`] and [`config`] say how; [`log`] and [`time`] serve them all.
+
+pub mod batch;
+pub mod cli;
+pub mod collect;
+pub mod config;
+pub mod encode;
+pub mod ingest;
+pub mod live;
+pub mod log;
+pub mod query;
+pub mod serve;
+pub mod server;
+pub mod store;
+pub mod tables;
+pub mod time;

@@ -1,0 +1,190 @@
+//! Metric history: rows of each metric type in time buckets, newest first.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, new_null_array};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+
+use super::{Queries, Window};
+use crate::batch::{BatchStream, ReadError};
+use crate::store::Value;
+use crate::time::{Micros, SECOND};
+
+/// A question for history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryRequest {
+    /// The span, bounds inclusive.
+    pub window: Window,
+    /// Which metric types answer, in the order of [`MetricType::ALL`] whatever the order here.
+    pub metric_types: Vec<MetricType>,
+    /// Only these symbols of market data; empty means all.
+    pub symbols: Vec<String>,
+    /// The bucket. Without it market data comes in five-minute buckets and the other types as raw rows.
+    pub interval: Option<Interval>,
+}
+
+/// The four kinds of metric rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricType {
+    /// Prices, volume and spread by symbol.
+    MarketData,
+    /// Profit and positions by strategy.
+    Strategy,
+    /// Orders and their quality.
+    Execution,
+    /// The machine.
+    System,
+}
+
+impl MetricType {
+    /// All of them, in the order in which an answer lists them.
+    pub const ALL: [Self; 4] = [Self::MarketData, Self::Strategy, Self::Execution, Self::System];
+
+    /// The word for it on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MarketData => "market_data",
+            Self::Strategy => "strategy",
+            Self::Execution => "execution",
+            Self::System => "system",
+        }
+    }
+
+    /// Reads the word of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|candidate| candidate.as_str() == text)
+    }
+}
+
+/// The width of a bucket; buckets are aligned to UTC multiples of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interval {
+    /// One minute.
+    Minute1,
+    /// Five minutes.
+    Minute5,
+    /// A quarter of an hour.
+    Minute15,
+    /// One hour.
+    Hour1,
+    /// One day.
+    Day1,
+}
+
+impl Interval {
+    /// What market data uses when the question names none.
+    pub const DEFAULT: Self = Self::Minute5;
+
+    /// Reads either spelling: `1m` or `MINUTE_1`, and so on.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "1m" | "MINUTE_1" => Some(Self::Minute1),
+            "5m" | "MINUTE_5" => Some(Self::Minute5),
+            "15m" | "MINUTE_15" => Some(Self::Minute15),
+            "1h" | "HOUR_1" => Some(Self::Hour1),
+            "1d" | "DAY_1" => Some(Self::Day1),
+            _ => None,
+        }
+    }
+
+    /// The short spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Minute1 => "1m",
+            Self::Minute5 => "5m",
+            Self::Minute15 => "15m",
+            Self::Hour1 => "1h",
+            Self::Day1 => "1d",
+        }
+    }
+
+    /// Its width.
+    pub fn micros(self) -> Micros {
+        let minutes = match self {
+            Self::Minute1 => 1,
+            Self::Minute5 => 5,
+            Self::Minute15 => 15,
+            Self::Hour1 => 60,
+            Self::Day1 => 1_440,
+        };
+        minutes * 60 * SECOND
+    }
+}
+
+impl Queries {
+    /// History, one part a metric type, each with columns of its own, `type` first. A part is asked for when the one
+    /// before it has ended.
+    pub fn history(&self, request: &HistoryRequest) -> BoxStream<'static, Result<BatchStream, ReadError>> {
+        let (queries, request) = (self.clone(), request.clone());
+        let types = request.types();
+        stream::iter(types)
+            .then(move |metric_type| {
+                let (queries, request) = (queries.clone(), request.clone());
+                async move { queries.history_of(metric_type, &request, request.window).await }
+            })
+            .boxed()
+    }
+
+    /// History as one table: the columns of all the metric types asked for, null where a type has no such column.
+    pub async fn history_table(&self, request: &HistoryRequest) -> Result<BatchStream, ReadError> {
+        let mut fields: Vec<Arc<Field>> = Vec::new();
+        let types = if request.types().is_empty() { MetricType::ALL.to_vec() } else { request.types() };
+        for metric_type in types {
+            // A window that ends before it starts: no rows, but the columns.
+            let nothing = Window { start: 0, end: -1 };
+            for field in self.history_of(metric_type, request, nothing).await?.schema().fields() {
+                if !fields.iter().any(|known| known.name() == field.name()) {
+                    fields.push(Arc::new(field.as_ref().clone().with_nullable(true)));
+                }
+            }
+        }
+        let schema = Arc::new(Schema::new(fields));
+        let target = schema.clone();
+        let batches = self.history(request).try_flatten().map(move |batch| widen(&batch?, &target));
+        Ok(BatchStream::new(schema, batches))
+    }
+
+    async fn history_of(
+        &self,
+        metric_type: MetricType,
+        request: &HistoryRequest,
+        window: Window,
+    ) -> Result<BatchStream, ReadError> {
+        let name = match (metric_type, request.interval) {
+            (MetricType::MarketData, _) => "history/market_data",
+            (MetricType::Strategy, Some(_)) => "history/strategy",
+            (MetricType::Strategy, None) => "history/strategy_raw",
+            (MetricType::Execution, Some(_)) => "history/execution",
+            (MetricType::Execution, None) => "history/execution_raw",
+            (MetricType::System, Some(_)) => "history/system",
+            (MetricType::System, None) => "history/system_raw",
+        };
+        let width = request.interval.unwrap_or(Interval::DEFAULT).micros();
+        let values = [
+            ("start", Value::Timestamp(window.start)),
+            ("end", Value::Timestamp(window.end)),
+            ("width", Value::Integer(width)),
+            ("symbols", Value::TextList(request.symbols.clone())),
+        ];
+        self.named(name, &values).await
+    }
+}
+
+impl HistoryRequest {
+    /// The metric types in the order of the answer.
+    fn types(&self) -> Vec<MetricType> {
+        MetricType::ALL.into_iter().filter(|metric_type| self.metric_types.contains(metric_type)).collect()
+    }
+}
+
+/// The same rows with the columns of `schema`, null where the batch has none of that name.
+fn widen(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ReadError> {
+    let column = |field: &Arc<Field>| -> ArrayRef {
+        let found = batch.column_by_name(field.name()).cloned();
+        found.unwrap_or_else(|| new_null_array(field.data_type(), batch.num_rows()))
+    };
+    RecordBatch::try_new(schema.clone(), schema.fields().iter().map(column).collect())
+        .map_err(|error| ReadError::Failed(error.to_string()))
+}

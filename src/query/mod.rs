@@ -1,0 +1,114 @@
+//! Questions: the named ones of `queries/`, and users' own SQL.
+//!
+//! Every answer is a [`BatchStream`]: nothing is materialised on the way to the socket, and
+//! dropping the stream cancels the query.
+
+mod history;
+mod named;
+mod restore;
+mod sql;
+mod summary;
+mod trades;
+mod window;
+
+pub use history::{HistoryRequest, Interval, MetricType};
+pub use named::{NamedQueries, QueryFileError};
+pub use trades::{ExecutionQuality, TradeFilter, TradeStatistics};
+pub use window::{TimeRange, Window};
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arrow::record_batch::RecordBatch;
+use futures::TryStreamExt;
+
+use crate::batch::{BatchStream, ReadError};
+use crate::config::QuerySettings;
+use crate::store::{Reader, Value};
+
+/// How long the readiness check may take.
+const CHECK_LIMIT: Duration = Duration::from_secs(2);
+
+/// Answers every question that the server takes. Clones share everything.
+#[derive(Clone)]
+pub struct Queries {
+    reader: Reader,
+    named: Arc<NamedQueries>,
+    time_limit: Duration,
+    sql: Arc<sql::Session>,
+}
+
+impl Queries {
+    /// Asks `reader`, with the texts of `named`, within `settings`.
+    pub fn new(reader: Reader, named: Arc<NamedQueries>, settings: &QuerySettings) -> Self {
+        let sql = Arc::new(sql::Session::new(reader.clone(), settings.clone()));
+        Self { reader, named, time_limit: settings.time_limit, sql }
+    }
+
+    /// Runs users' own SQL, read only. `parameters` is a list for `$1`, an object for `$name`, or null.
+    pub async fn sql(&self, sql: &str, parameters: serde_json::Value) -> Result<BatchStream, ReadError> {
+        self.sql.query(sql, parameters).await
+    }
+
+    /// Reads the files of queries again. Unless every one of them can be planned, all stay as they were.
+    pub async fn reload(&self) -> Result<(), QueryFileError> {
+        let queries = self.named.read()?;
+        for (name, query) in &queries {
+            let planned = self.reader.reserved().plan(query.sql.clone()).await;
+            planned.map_err(|error| QueryFileError::Unusable { name, error })?;
+        }
+        self.named.replace(queries);
+        Ok(())
+    }
+
+    /// When the newest of the files of queries was changed.
+    pub fn last_change(&self) -> Option<SystemTime> {
+        self.named.last_change()
+    }
+
+    /// Whether the database answers at all.
+    pub async fn check(&self) -> Result<(), ReadError> {
+        let query = self.find("health/check")?;
+        let answer = self.reader.reserved().query(query.sql.clone(), Vec::new(), CHECK_LIMIT).await?;
+        answer.try_collect::<Vec<_>>().await.map(drop)
+    }
+
+    /// Runs a query of `queries/`.
+    async fn named(&self, name: &str, values: &[(&str, Value)]) -> Result<BatchStream, ReadError> {
+        let query = self.find(name)?;
+        let parameters = query.bind(values).map_err(|parameter| {
+            ReadError::Failed(format!("queries/{name}.sql has a parameter that nobody gives: ${parameter}"))
+        })?;
+        self.reader.query(query.sql.clone(), parameters, self.time_limit).await
+    }
+
+    /// The answer of a query of `queries/` that has one row.
+    async fn row(&self, name: &str, values: &[(&str, Value)]) -> Result<RecordBatch, ReadError> {
+        let mut answer = self.named(name, values).await?;
+        while let Some(batch) = answer.try_next().await? {
+            if batch.num_rows() > 0 {
+                return Ok(batch.slice(0, 1));
+            }
+        }
+        Err(ReadError::Failed(format!("queries/{name}.sql gave no row")))
+    }
+
+    fn find(&self, name: &str) -> Result<Arc<named::NamedQuery>, ReadError> {
+        self.named.find(name).ok_or_else(|| ReadError::Failed(format!("queries/{name}.sql is missing")))
+    }
+}
+
+/// The value of a column of floats or integers in the first row, as a float; 0 when it is null or missing.
+fn number(row: &RecordBatch, column: &str) -> f64 {
+    let cast = |array: &arrow::array::ArrayRef| arrow::compute::cast(array, &arrow::datatypes::DataType::Float64).ok();
+    let values = row.column_by_name(column).and_then(cast);
+    let values = values.as_deref().and_then(|array| array.as_any().downcast_ref::<arrow::array::Float64Array>());
+    values.and_then(|values| values.iter().next().flatten()).unwrap_or(0.0)
+}
+
+/// The value of a column of 64-bit integers in the first row; 0 when it is null or missing.
+fn integer(row: &RecordBatch, column: &str) -> i64 {
+    let values = row.column_by_name(column);
+    let values = values.and_then(|array| array.as_any().downcast_ref::<arrow::array::Int64Array>());
+    values.and_then(|values| values.iter().next().flatten()).unwrap_or(0)
+}

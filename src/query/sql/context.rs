@@ -1,0 +1,114 @@
+//! What a query can see: the five tables and DataFusion's functions. No files, no network, no settings.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider};
+use datafusion::catalog::{CatalogProviderList, SchemaProvider};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
+use datafusion::execution::object_store::ObjectStoreRegistry;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SessionState, SessionStateBuilder, SessionStateDefaults};
+use datafusion::object_store::ObjectStore;
+use datafusion::optimizer::Optimizer;
+use datafusion::prelude::SessionConfig;
+use url::Url;
+
+use super::aggregates::AggregateInStore;
+use super::stored_table::StoredTable;
+use super::top_rows::TopRowsInStore;
+use crate::config::QuerySettings;
+use crate::store::Reader;
+use crate::tables::TABLES;
+
+/// The catalogue's name in SQL: `observability.public.trades`.
+const CATALOG: &str = "observability";
+const SCHEMA: &str = "public";
+
+/// Queries within queries and terms in parentheses.
+const NESTING: usize = 100;
+
+/// Functions that make a value of any size out of small ones. Their results are built in one step, outside of the memory
+/// pool, so that a single call could take all memory there is.
+const UNBOUNDED_FUNCTIONS: [&str; 9] =
+    ["repeat", "replace", "regexp_replace", "lpad", "rpad", "array_repeat", "array_resize", "generate_series", "range"];
+
+/// A session that knows our tables and nothing else.
+pub(super) fn session(reader: &Reader, settings: &QuerySettings) -> Result<SessionState> {
+    let pool = GreedyMemoryPool::new(settings.memory_limit_bytes);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(TrackConsumersPool::new(pool, NonZeroUsize::MIN)))
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
+        .with_object_store_registry(Arc::new(NoObjectStores))
+        .build_arc()?;
+    Ok(SessionStateBuilder::new()
+        .with_config(config())
+        .with_runtime_env(runtime)
+        .with_catalog_list(catalogs(reader)?)
+        .with_expr_planners(SessionStateDefaults::default_expr_planners())
+        .with_scalar_functions(bounded_functions())
+        .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
+        .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+        .with_window_functions(SessionStateDefaults::default_window_functions())
+        .with_table_function_list(SessionStateDefaults::default_table_functions())
+        .with_optimizer_rules(optimizer_rules(reader))
+        .build())
+}
+
+fn config() -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_information_schema(true)
+        .with_create_default_catalog_and_schema(false)
+        .with_default_catalog_and_schema(CATALOG, SCHEMA);
+    let options = config.options_mut();
+    options.sql_parser.recursion_limit = NESTING;
+    // Clients and the store read plain strings.
+    options.sql_parser.map_string_types_to_utf8view = false;
+    // As in the store, so that the first rows of an order are the same there and here.
+    options.sql_parser.default_null_ordering = "nulls_last".to_owned();
+    config
+}
+
+fn catalogs(reader: &Reader) -> Result<Arc<dyn CatalogProviderList>> {
+    let schema = MemorySchemaProvider::new();
+    for table in TABLES {
+        schema.register_table(table.name.to_owned(), Arc::new(StoredTable::new(table, reader.clone())))?;
+    }
+    let catalog = MemoryCatalogProvider::new();
+    catalog.register_schema(SCHEMA, Arc::new(schema))?;
+    let catalogs = MemoryCatalogProviderList::new();
+    catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
+    Ok(Arc::new(catalogs))
+}
+
+fn bounded_functions() -> Vec<Arc<datafusion::logical_expr::ScalarUDF>> {
+    let mut functions = SessionStateDefaults::default_scalar_functions();
+    functions.retain(|function| !UNBOUNDED_FUNCTIONS.contains(&function.name()));
+    functions
+}
+
+/// DataFusion's rules, with ours right after filters and limits have reached the scans, and before common parts of
+/// expressions are pulled out of them.
+fn optimizer_rules(reader: &Reader) -> Vec<Arc<dyn datafusion::optimizer::OptimizerRule + Send + Sync>> {
+    let mut rules = Optimizer::new().rules;
+    let after = rules.iter().position(|rule| rule.name() == "eliminate_group_by_constant").unwrap_or(rules.len());
+    rules.insert(after, Arc::new(TopRowsInStore));
+    rules.insert(after, Arc::new(AggregateInStore::new(reader.clone())));
+    rules
+}
+
+/// No address leads anywhere.
+#[derive(Debug)]
+struct NoObjectStores;
+
+impl ObjectStoreRegistry for NoObjectStores {
+    fn register_store(&self, _: &Url, _: Arc<dyn ObjectStore>) -> Option<Arc<dyn ObjectStore>> {
+        None
+    }
+
+    fn get_store(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
+        Err(DataFusionError::Plan(format!("files and addresses can not be read from SQL: {url}")))
+    }
+}

@@ -1,0 +1,65 @@
+//! What DataFusion's errors mean to the asker.
+
+use std::error::Error;
+
+use datafusion::arrow::error::ArrowError;
+use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
+
+use crate::batch::ReadError;
+
+/// A plan that could not be made: almost always the fault of the question.
+///
+/// An error that the store raised comes back as it was.
+pub(super) fn read_error(error: &DataFusionError) -> ReadError {
+    if let Some(inner) = store_error(error) {
+        return inner;
+    }
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(_) => ReadError::OutOfMemory(
+            "aggregate earlier, select fewer columns, or add a LIMIT or a narrower WHERE".to_owned(),
+        ),
+        DataFusionError::SQL(..)
+        | DataFusionError::Plan(_)
+        | DataFusionError::SchemaError(..)
+        | DataFusionError::NotImplemented(_)
+        | DataFusionError::Configuration(_)
+        | DataFusionError::Execution(_)
+        | DataFusionError::ArrowError(..) => ReadError::Invalid(message(error)),
+        _ => ReadError::Failed(error.to_string()),
+    }
+}
+
+/// The error as one sentence or two, without the stack trace that DataFusion may append.
+fn message(error: &DataFusionError) -> String {
+    let text = match error.find_root() {
+        // These say what is wrong; the kind of error in front of them would only repeat it.
+        DataFusionError::Plan(text) | DataFusionError::Execution(text) => text.clone(),
+        DataFusionError::NotImplemented(text) => format!("not supported: {text}"),
+        DataFusionError::SQL(error, _) => match error.as_ref() {
+            ParserError::TokenizerError(text) | ParserError::ParserError(text) => format!("not valid SQL: {text}"),
+            ParserError::RecursionLimitExceeded => "the query is nested too deeply: ask in parts".to_owned(),
+        },
+        DataFusionError::SchemaError(error, _) => error.to_string(),
+        DataFusionError::ArrowError(error, _) => error.to_string(),
+        root => root.strip_backtrace(),
+    };
+    let text = text.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or_default();
+    text.replace('\n', " ")
+}
+
+/// The store's own error, however deeply DataFusion and Arrow have wrapped it.
+fn store_error(error: &DataFusionError) -> Option<ReadError> {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(current) = next {
+        if let Some(found) = current.downcast_ref::<ReadError>() {
+            return Some(found.clone());
+        }
+        next = match (current.downcast_ref::<DataFusionError>(), current.downcast_ref::<ArrowError>()) {
+            (Some(DataFusionError::External(inner)), _) => Some(inner.as_ref()),
+            (_, Some(ArrowError::ExternalError(inner))) => Some(inner.as_ref()),
+            _ => current.source(),
+        };
+    }
+    None
+}

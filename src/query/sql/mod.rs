@@ -1,0 +1,31 @@
+//! Users' own SQL: read only, over the five tables, in DataFusion.
+//!
+//! * [`Session`] takes a query from its text to a stream of batches; `parameters` are the values bound to it.
+//! * `guard` says which statements are questions at all and `complexity` how complicated they may be, `context` what a
+//!   question can see (our tables, no files, no network, no settings), and `limits` how much it may take.
+//! * `stored_table` shows a table of the store to DataFusion, and `scan` streams its rows. What the store can do itself
+//!   it is asked to do: columns, filters and limits by the table, joining and grouping by `aggregates`, the first rows
+//!   of an order by `top_rows`; both look for the tables under a plan with `sources`.
+//! * `expressions` and `store_sql` write the text that the store is asked with. It depends on the question, so this is
+//!   the one SQL that does not live in `queries/`. Values are bound, never written, and an expression is handed over
+//!   only where the store certainly means the same by it; DataFusion computes the rest itself.
+
+mod aggregates;
+mod complexity;
+mod context;
+mod derived;
+mod errors;
+mod expressions;
+mod guard;
+mod limits;
+mod parameters;
+mod scan;
+mod session;
+mod sources;
+mod store_sql;
+mod stored_table;
+#[cfg(test)]
+mod tests;
+mod top_rows;
+
+pub use session::Session;

@@ -1,0 +1,142 @@
+//! Rows of the store, streamed into a plan.
+
+use std::fmt::{self, Formatter};
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatchOptions;
+use datafusion::arrow::compute::{BatchCoalescer, cast};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::{exec_err, internal_err};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::limits::Deadline;
+use super::store_sql::StoreSql;
+use crate::batch::{BatchStream, ReadError};
+use crate::store::Reader;
+
+/// Asks the store one statement when it is first polled; dropping its stream cancels the statement.
+pub(super) struct StoreScan {
+    reader: Reader,
+    sql: StoreSql,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl StoreScan {
+    /// The columns of the answer must be those of `schema` in number and, as far as they can be cast, in type. When
+    /// `schema` has none, only the number of rows counts.
+    pub fn new(reader: Reader, sql: StoreSql, schema: SchemaRef) -> Self {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Self { reader, sql, properties: Arc::new(properties), metrics: ExecutionPlanMetricsSet::new() }
+    }
+}
+
+impl ExecutionPlan for StoreScan {
+    fn name(&self) -> &'static str {
+        "StoreScan"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        if children.is_empty() { Ok(self) } else { internal_err!("a scan of the store has no inputs") }
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let Some(deadline) = context.session_config().get_extension::<Deadline>() else {
+            return internal_err!("a query without a deadline");
+        };
+        let (reader, sql, schema) = (self.reader.clone(), self.sql.clone(), self.schema());
+        let batch_size = context.session_config().batch_size();
+        let metrics = BaselineMetrics::new(&self.metrics, partition);
+        let batches = stream::once(async move {
+            let answer = reader.query(sql.text, sql.values, deadline.remaining()).await;
+            Ok::<_, DataFusionError>(shaped(answer.map_err(external)?, schema, batch_size))
+        });
+        let counted = batches.try_flatten().inspect_ok(move |batch| {
+            batch.record_output(&metrics);
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), counted)))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+}
+
+impl DisplayAs for StoreScan {
+    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write!(formatter, "StoreScan: {}", self.sql.text)
+    }
+}
+
+impl fmt::Debug for StoreScan {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("StoreScan").field("sql", &self.sql).finish_non_exhaustive()
+    }
+}
+
+/// The store's small batches, gathered into batches of about `batch_size` rows that have exactly `schema`.
+fn shaped(
+    answer: BatchStream,
+    schema: SchemaRef,
+    batch_size: usize,
+) -> impl futures::Stream<Item = Result<RecordBatch>> + Send {
+    let gathering = BatchCoalescer::new(schema.clone(), batch_size);
+    stream::try_unfold(Some((answer, gathering)), move |state| {
+        let schema = schema.clone();
+        async move {
+            let Some((mut answer, mut gathering)) = state else { return Ok(None) };
+            loop {
+                if let Some(batch) = gathering.next_completed_batch() {
+                    return Ok(Some((batch, Some((answer, gathering)))));
+                }
+                match answer.next().await.transpose().map_err(external)? {
+                    Some(batch) if schema.fields().is_empty() => {
+                        let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                        let batch = RecordBatch::try_new_with_options(schema, Vec::new(), &rows)?;
+                        return Ok(Some((batch, Some((answer, gathering)))));
+                    }
+                    Some(batch) => gathering.push_batch(conformed(&batch, &schema)?)?,
+                    None => {
+                        gathering.finish_buffered_batch()?;
+                        return Ok(gathering.next_completed_batch().map(|batch| (batch, None)));
+                    }
+                }
+            }
+        }
+    })
+}
+
+fn conformed(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    if batch.num_columns() != schema.fields().len() {
+        return exec_err!("the store answered {} columns instead of {}", batch.num_columns(), schema.fields().len());
+    }
+    let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
+        if column.data_type() == field.data_type() { Ok(column.clone()) } else { cast(column, field.data_type()) }
+    });
+    Ok(RecordBatch::try_new(schema.clone(), columns.collect::<Result<_, _>>()?)?)
+}
+
+fn external(error: ReadError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}

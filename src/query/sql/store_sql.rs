@@ -1,0 +1,191 @@
+//! What the store is asked: one SELECT.
+
+use datafusion::arrow::datatypes::{DataType, Field, SchemaRef};
+use datafusion::common::Column;
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::expr::{AggregateFunction, Sort};
+
+use super::expressions::ExpressionWriter;
+use super::sources::{self, Sources};
+use crate::store::Value;
+use crate::tables::Table;
+
+/// A statement for the store, with the values of `$1`, `$2`, …
+#[derive(Debug, Clone)]
+pub(super) struct StoreSql {
+    /// The statement.
+    pub text: String,
+    /// Its values.
+    pub values: Vec<Value>,
+}
+
+/// The first rows in some order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct TopRows {
+    /// The order; its expressions name columns without their table.
+    pub order: Vec<Sort>,
+    /// How many.
+    pub rows: usize,
+}
+
+/// The rows of `table` that pass all `filters`, `columns` of them; without columns, a row that holds only a constant.
+///
+/// `None` when the store could mean something else by a filter or by the order.
+pub(super) fn rows(
+    table: &'static Table,
+    columns: &SchemaRef,
+    filters: &[Expr],
+    top: Option<&TopRows>,
+    limit: Option<usize>,
+) -> Option<StoreSql> {
+    let tables = [table];
+    let mut writer = ExpressionWriter::new(&tables);
+    writer.push("SELECT ");
+    if columns.fields().is_empty() {
+        writer.push("TRUE");
+    }
+    for (position, field) in columns.fields().iter().enumerate() {
+        comma(&mut writer, position);
+        writer.column(&Column::new_unqualified(field.name()))?;
+    }
+    writer.push(" FROM ");
+    writer.push(table.name);
+    write_conditions(&mut writer, filters)?;
+    if let Some(top) = top {
+        write_order(&mut writer, " ORDER BY ", &top.order)?;
+    }
+    let limit = [limit, top.map(|top| top.rows)].into_iter().flatten().min();
+    if let Some(rows) = limit {
+        writer.push(&format!(" LIMIT {rows}"));
+    }
+    Some(StoreSql { text: writer.text, values: writer.values })
+}
+
+/// Groups of the rows of `sources`, one column for each group expression and then for each aggregate,
+/// named `c0`, `c1`, …, with the types of `output`.
+///
+/// `None` when the store could mean something else by any of it.
+pub(super) fn groups(sources: &Sources, group: &[Expr], aggregates: &[Expr], output: &[&Field]) -> Option<StoreSql> {
+    let mut writer = ExpressionWriter::new(&sources.tables);
+    writer.push("SELECT ");
+    for (position, (expr, field)) in group.iter().chain(aggregates).zip(output).enumerate() {
+        comma(&mut writer, position);
+        if position < group.len() {
+            if writer.expression(expr)? != *field.data_type() {
+                return None;
+            }
+        } else {
+            write_aggregate(&mut writer, expr, field.data_type())?;
+        }
+        writer.push(&format!(" AS c{position}"));
+    }
+    for (position, table) in sources.tables.iter().enumerate() {
+        writer.push(if position == 0 { " FROM " } else { ", " });
+        writer.push(&format!("{} AS {}", table.name, sources::alias(position)));
+    }
+    write_conditions(&mut writer, &sources.conditions)?;
+    for position in 1..=group.len() {
+        writer.push(if position == 1 { " GROUP BY " } else { ", " });
+        writer.push(&position.to_string());
+    }
+    Some(StoreSql { text: writer.text, values: writer.values })
+}
+
+/// Some columns of an answer of [`groups`], and at most `limit` of its rows.
+pub(super) fn some_of(groups: &StoreSql, columns: Option<&[usize]>, limit: Option<usize>) -> StoreSql {
+    let columns = match columns {
+        None => "*".to_owned(),
+        Some([]) => "TRUE".to_owned(),
+        Some(columns) => columns.iter().map(|column| format!("c{column}")).collect::<Vec<_>>().join(", "),
+    };
+    let limit = limit.map_or_else(String::new, |rows| format!(" LIMIT {rows}"));
+    let text = format!("SELECT {columns} FROM ({}){limit}", groups.text);
+    StoreSql { text, values: groups.values.clone() }
+}
+
+fn write_conditions(writer: &mut ExpressionWriter, conditions: &[Expr]) -> Option<()> {
+    for (position, condition) in conditions.iter().enumerate() {
+        writer.push(if position == 0 { " WHERE " } else { " AND " });
+        writer.condition(condition)?;
+    }
+    Some(())
+}
+
+fn write_order(writer: &mut ExpressionWriter, before: &str, order: &[Sort]) -> Option<()> {
+    for (position, key) in order.iter().enumerate() {
+        writer.push(if position == 0 { before } else { ", " });
+        writer.expression(&key.expr)?;
+        writer.push(if key.asc { " ASC" } else { " DESC" });
+        writer.push(if key.nulls_first { " NULLS FIRST" } else { " NULLS LAST" });
+    }
+    Some(())
+}
+
+/// Writes an aggregate whose result has exactly the type `output`.
+fn write_aggregate(writer: &mut ExpressionWriter, expr: &Expr, output: &DataType) -> Option<()> {
+    let (AggregateFunction { func, params }, function) = match expr {
+        Expr::Alias(alias) => return write_aggregate(writer, &alias.expr, output),
+        Expr::AggregateFunction(function) => (function, function.func.name()),
+        _ => return None,
+    };
+    debug_assert_eq!(func.name(), function);
+    if params.null_treatment.is_some() || (!params.order_by.is_empty() && !is_ordered(function)) {
+        return None;
+    }
+    let [argument] = params.args.as_slice() else { return None };
+    let counts_rows = matches!(argument, Expr::Literal(value, _) if !value.is_null());
+    // The store sums integers in a wider type.
+    let narrows = function == "sum" && *output == DataType::Int64;
+    writer.push(if narrows { "CAST(" } else { "" });
+    let name = match function {
+        "first_value" => "first",
+        "last_value" => "last",
+        "stddev" => "stddev_samp",
+        "var" | "var_sample" => "var_samp",
+        other => other,
+    };
+    writer.push(name);
+    writer.push(if params.distinct { "(DISTINCT " } else { "(" });
+    let input = if function == "count" && counts_rows && !params.distinct {
+        writer.push("*");
+        DataType::Int64
+    } else {
+        writer.expression(argument)?
+    };
+    if is_ordered(function) {
+        if params.order_by.is_empty() {
+            return None;
+        }
+        write_order(writer, " ORDER BY ", &params.order_by)?;
+    }
+    writer.push(")");
+    if let Some(filter) = &params.filter {
+        writer.push(" FILTER (WHERE ");
+        writer.condition(filter)?;
+        writer.push(")");
+    }
+    writer.push(if narrows { " AS BIGINT)" } else { "" });
+    let result = match function {
+        "count" => DataType::Int64,
+        "sum" if matches!(input, DataType::Int64 | DataType::Float64) => input,
+        "avg" | "stddev" | "stddev_pop" | "var" | "var_sample" | "var_pop" | "median" if input == DataType::Float64 => {
+            if params.distinct && function != "avg" {
+                return None;
+            }
+            input
+        }
+        "min" | "max" | "first_value" | "last_value" if input != DataType::Boolean => input,
+        _ => return None,
+    };
+    (result == *output).then_some(())
+}
+
+fn is_ordered(function: &str) -> bool {
+    matches!(function, "first_value" | "last_value")
+}
+
+fn comma(writer: &mut ExpressionWriter, position: usize) {
+    if position > 0 {
+        writer.push(", ");
+    }
+}

@@ -1,0 +1,92 @@
+//! `/api/system/components` and `/stats`: what each part of the server is doing.
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Map, Value, json};
+
+use super::AppState;
+use crate::live::Collector;
+use crate::time;
+
+/// Every collector and the live stream. Where a collector's values come from stands beside it, so that simulated
+/// values are not taken for real ones.
+pub async fn components(State(state): State<AppState>) -> Json<Value> {
+    let websocket = state.websockets.statistics();
+    let mut healthy = matches!(websocket.status, "healthy" | "ready");
+    let mut components = Map::new();
+    for collector in state.live.components.all() {
+        let account = Account::of(collector, &state);
+        healthy &= account.status == READY;
+        let source = collector.state();
+        let object = json!({
+            "name": collector.name,
+            "status": account.status,
+            "uptime_seconds": account.uptime,
+            "metrics_collected": account.collected,
+            "errors": account.errors,
+            "connection": source.connection.as_str(),
+            "source": source.source,
+            "skipped_samples": collector.skipped(),
+            "last_error": source.last_error,
+        });
+        components.insert(collector.name.to_owned(), object);
+    }
+    components.insert("websocket".to_owned(), json!(websocket));
+    Json(json!({
+        "status": if healthy { "healthy" } else { "degraded" },
+        "components": components,
+        "timestamp": time::format_naive(time::now()),
+    }))
+}
+
+/// Counters of the API and of every collector.
+pub async fn statistics(State(state): State<AppState>) -> Json<Value> {
+    let mut collectors = Map::new();
+    for collector in state.live.components.all() {
+        let account = Account::of(collector, &state);
+        let object = json!({
+            "name": collector.name,
+            "status": account.status,
+            "uptime": account.uptime,
+            "metrics_collected": account.collected,
+            "errors": account.errors,
+            "error_rate": account.error_rate(),
+        });
+        collectors.insert(collector.name.to_owned(), object);
+    }
+    Json(json!({
+        "api": {
+            "running": !state.shutdown.is_cancelled(),
+            "websocket_connections": state.websockets.count(),
+            "total_messages_sent": state.websockets.messages_sent(),
+        },
+        "collectors": collectors,
+    }))
+}
+
+const READY: &str = "ready";
+
+/// What both pages say of a collector.
+struct Account {
+    status: &'static str,
+    uptime: Option<f64>,
+    collected: u64,
+    errors: u64,
+}
+
+impl Account {
+    fn of(collector: &Collector, state: &AppState) -> Self {
+        Self {
+            status: if collector.is_alive(state.patience()) { READY } else { "stopped" },
+            uptime: collector.state().running_since.map(|since| since.elapsed().as_secs_f64()),
+            collected: collector.collected(),
+            errors: collector.errors(),
+        }
+    }
+
+    /// Errors among everything that was attempted, 0 to 1.
+    fn error_rate(&self) -> f64 {
+        let attempts = self.collected.saturating_add(self.errors);
+        if attempts == 0 { 0.0 } else { self.errors as f64 / attempts as f64 }
+    }
+}

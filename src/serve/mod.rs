@@ -1,0 +1,91 @@
+//! What clients talk to: REST, WebSocket, ingest, users' SQL, and the pages that describe them.
+//!
+//! * [`service`] is the table of all paths. `routing` says what every path does with a method it does not take and
+//!   with a slash too many; `front` is what every request passes on its way in and out: `cors`, `traffic`,
+//!   `access_log`.
+//! * `root`, `health`, `metrics`, `summary`, `history`, `trades`, `system`, `components` answer the documented API;
+//!   `ingest` takes rows in; `sql` answers users' own questions.
+//! * `validation` reads what clients send; `respond` sends rows in any format; `error` is all that can go wrong.
+//! * [`ws`] is the live stream; `docs` and `openapi` the reference.
+//!
+//! No SQL, no media type and no column is named here.
+
+mod access_log;
+mod components;
+mod cors;
+mod docs;
+mod error;
+mod front;
+mod health;
+mod history;
+mod ingest;
+mod metrics;
+mod openapi;
+mod respond;
+mod root;
+mod routing;
+mod sql;
+mod state;
+mod summary;
+mod system;
+mod trades;
+pub mod traffic;
+mod validation;
+pub mod ws;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::BoxError;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::Request;
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use tower::{Layer, Service, ServiceExt};
+
+use self::front::Front;
+use self::routing::{Routes, get, post};
+
+pub use error::ApiError;
+pub use state::AppState;
+
+/// Everything that the server answers.
+pub fn service<B>(
+    state: AppState,
+) -> impl Service<Request<B>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let front = Front::new(&state);
+    let scheme = if state.settings.server.tls.is_some() { "https" } else { "http" };
+    let routes = Routes::new(scheme)
+        .add("/", get(root::service))
+        .add("/health", get(health::service))
+        .add("/health/ready", get(health::ready))
+        .add("/health/live", get(health::live))
+        // The hot path: it is handed what it needs, not the whole state.
+        .add("/api/metrics/current", get(metrics::current).with_state(Arc::clone(&state.live)))
+        .add("/api/metrics/symbols", get(metrics::symbols))
+        .add("/api/metrics/summary", get(summary::summary))
+        .add("/api/metrics/history", post(history::history))
+        .add("/api/trades/", get(trades::list))
+        .add("/api/trades/{trade_id}", get(trades::one))
+        .add("/api/trades/stats/summary", get(trades::statistics))
+        .add("/api/trades/execution/quality", get(trades::quality))
+        .add("/api/system/health", get(system::health))
+        .add("/api/system/performance", get(system::performance))
+        .add("/api/system/components", get(components::components))
+        .add("/api/system/stats", get(components::statistics))
+        .add("/api/system/logs/recent", get(system::recent_logs))
+        .add("/api/system/alerts/acknowledge/{alert_id}", post(system::acknowledge))
+        .add("/api/ingest/{table}", ingest::route(&state))
+        .add("/api/sql", post(sql::sql))
+        .merge(docs::routes(), &["/docs", "/redoc", "/docs/oauth2-redirect", "/openapi.json"])
+        .merge(ws::routes(), &[]);
+
+    // What every request passes is around the router, not a layer of it: a path has to be spelled in one way before it
+    // is looked up, and a router adds its own `allow` to whatever a layer of it answers.
+    let app = routes.into_router().with_state(state).map_request(routing::with_plain_path);
+    let app = from_fn_with_state(front, front::pass).layer(app);
+    app.map_request(|request: Request<B>| request.map(Body::new))
+}

@@ -1,0 +1,136 @@
+//! Rows on their way to a client, in the format it asked for.
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Query};
+use axum::http::HeaderValue;
+use axum::http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::response::Response;
+use bytes::{Bytes, BytesMut};
+use futures::stream::{self, StreamExt};
+
+use super::error::ApiError;
+use crate::batch::BatchStream;
+use crate::encode::{ByteStream, Format, encode};
+
+/// An answer up to this size is sent whole, with its length; a larger one is sent as it comes.
+const WHOLE: usize = 256 << 10;
+
+/// The format that the request asks for: by its `format` parameter, or by its `Accept` header.
+pub struct Wanted(pub Format);
+
+impl<S: Send + Sync> FromRequestParts<S> for Wanted {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let parameter = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).ok();
+        let format = parameter.and_then(|Query(pairs)| {
+            pairs.into_iter().rev().find(|(name, _)| name == "format").map(|(_, format)| format)
+        });
+        let accept = parts.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+        Ok(Self(Format::negotiate(format.as_deref(), accept)?))
+    }
+}
+
+/// Sends `batches` as `format`; `name` is the file's, without its ending.
+pub async fn rows(format: Format, name: &str, batches: BatchStream) -> Result<Response, ApiError> {
+    bytes(format, name, encode(format, batches)).await
+}
+
+/// Sends what has been encoded as `format`; `name` is the file's, without its ending.
+///
+/// An error before much has been encoded is an answer of its own. After that the connection is cut, which is the only
+/// way left to tell the client that the answer is not whole.
+pub async fn bytes(format: Format, name: &str, mut encoded: ByteStream) -> Result<Response, ApiError> {
+    let mut first = Vec::new();
+    let mut length = 0;
+    let body = loop {
+        match encoded.next().await.transpose()? {
+            Some(chunk) => {
+                length += chunk.len();
+                first.push(chunk);
+            }
+            None => break Body::from(joined(first, length)),
+        }
+        if length > WHOLE {
+            let rest = encoded.inspect(|chunk| {
+                if let Err(error) = chunk {
+                    tracing::error!(%error, "an answer was cut short");
+                }
+            });
+            break Body::from_stream(stream::iter(first).map(Ok).chain(rest));
+        }
+    };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    if format != Format::Json {
+        let disposition = format!("attachment; filename=\"{name}.{}\"", format.extension());
+        if let Ok(disposition) = HeaderValue::from_str(&disposition) {
+            response.headers_mut().insert(CONTENT_DISPOSITION, disposition);
+        }
+    }
+    Ok(response)
+}
+
+/// JSON text that is ready to be sent.
+pub fn json(text: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(Body::from(text.into()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(Format::Json.content_type()));
+    response
+}
+
+fn joined(mut chunks: Vec<Bytes>, length: usize) -> Bytes {
+    if chunks.len() == 1 {
+        return chunks.pop().unwrap_or_default();
+    }
+    let mut whole = BytesMut::with_capacity(length);
+    chunks.iter().for_each(|chunk| whole.extend_from_slice(chunk));
+    whole.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::HttpBody;
+    use axum::http::Request;
+    use axum::response::IntoResponse;
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::batch::ReadError;
+
+    fn chunks(number: usize, end: Option<ReadError>) -> ByteStream {
+        let chunk = Bytes::from(vec![b'x'; 1_000]);
+        stream::iter((0..number).map(move |_| Ok(chunk.clone())).chain(end.map(Err))).boxed()
+    }
+
+    #[tokio::test]
+    async fn a_small_answer_has_a_length() {
+        let response = bytes(Format::Csv, "trades", chunks(3, None)).await.unwrap();
+        assert_eq!(response.headers()[CONTENT_DISPOSITION], "attachment; filename=\"trades.csv\"");
+        assert_eq!(response.body().size_hint().exact(), Some(3_000));
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_comes_piece_by_piece_and_whole() {
+        let response = bytes(Format::Json, "trades", chunks(1_000, None)).await.unwrap();
+        assert!(!response.headers().contains_key(CONTENT_DISPOSITION));
+        assert_eq!(response.body().size_hint().exact(), None);
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), 1_000_000);
+    }
+
+    #[tokio::test]
+    async fn an_early_error_is_an_answer_and_a_late_one_cuts_it_short() {
+        let early = bytes(Format::Json, "trades", chunks(3, Some(ReadError::Busy))).await.unwrap_err();
+        assert_eq!(early.into_response().status(), 429);
+        let late = bytes(Format::Json, "trades", chunks(1_000, Some(ReadError::Busy))).await.unwrap();
+        assert_eq!(late.status(), 200);
+        assert!(late.into_body().collect().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_last_format_parameter_wins() {
+        let request = Request::get("/?format=csv&format=arrow").body(()).unwrap();
+        let Wanted(format) = Wanted::from_request_parts(&mut request.into_parts().0, &()).await.unwrap();
+        assert_eq!(format, Format::Arrow);
+    }
+}

@@ -1,0 +1,42 @@
+//! What every handler can reach.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::traffic::Traffic;
+use super::ws;
+use crate::batch::BatchSender;
+use crate::config::Settings;
+use crate::live::Live;
+use crate::log::RecentLogs;
+use crate::query::Queries;
+
+/// The parts that answers are made of. Cheap to clone: every field is a handle.
+#[derive(Clone)]
+pub struct AppState {
+    /// The newest values, and what each collector is doing.
+    pub live: Arc<Live>,
+    /// Questions to the database.
+    pub queries: Queries,
+    /// The way to the writer.
+    pub batches: BatchSender,
+    /// What the program was told.
+    pub settings: Arc<Settings>,
+    /// The last lines of the log.
+    pub logs: RecentLogs,
+    /// WebSocket clients.
+    pub websockets: Arc<ws::Clients>,
+    /// What requests took.
+    pub traffic: Arc<Traffic>,
+    /// Cancelled when the server begins to stop.
+    pub shutdown: CancellationToken,
+}
+
+impl AppState {
+    /// How long a collector may be silent before it counts as dead: ten seconds, or three of its rounds.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(10).max(self.settings.collect.interval.saturating_mul(3))
+    }
+}

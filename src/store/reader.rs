@@ -1,0 +1,194 @@
+//! The reading connections, and answers that stream from them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use duckdb::Connection;
+use futures::StreamExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use super::Value;
+use super::failure::Failure;
+use super::interrupt::{Stopped, Watch};
+use super::value::bind;
+use crate::batch::{BatchStream, ReadError};
+
+/// Batches between the database and the socket of one query.
+const BATCHES_IN_FLIGHT: usize = 8;
+/// How long a query may wait for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Reads from the database, through a pool of connections. Clones share the pool.
+#[derive(Clone)]
+pub struct Reader {
+    pool: Arc<Pool>,
+    reserve: Arc<Pool>,
+    failure: Failure,
+}
+
+struct Pool {
+    /// Idle connections. A mutex held only for a push or a pop.
+    idle: Mutex<Vec<Connection>>,
+    /// As many permits as there are connections.
+    free: Arc<Semaphore>,
+}
+
+type Opening = oneshot::Sender<Result<SchemaRef, ReadError>>;
+type Batches = mpsc::Sender<Result<RecordBatch, ReadError>>;
+
+impl Reader {
+    /// A pool of the given connections, and a small one in reserve.
+    pub fn new(connections: Vec<Connection>, reserve: Vec<Connection>, failure: Failure) -> Self {
+        Self { pool: Arc::new(Pool::new(connections)), reserve: Arc::new(Pool::new(reserve)), failure }
+    }
+
+    /// Reads through the reserve: for short questions about the server itself, which must be answered however many
+    /// clients are being served, and however slowly they read.
+    pub fn reserved(&self) -> Self {
+        Self { pool: self.reserve.clone(), ..self.clone() }
+    }
+
+    /// Runs a statement with its parameters, `$1` first, and streams the answer.
+    ///
+    /// Returns when the schema is known. Dropping the stream, or `limit` passing, stops the query in the database. Fails
+    /// with [`ReadError::Busy`] when no connection becomes free for some seconds.
+    pub async fn query(
+        &self,
+        sql: impl Into<Arc<str>>,
+        parameters: Vec<Value>,
+        limit: Duration,
+    ) -> Result<BatchStream, ReadError> {
+        let permit = tokio::time::timeout(PATIENCE, self.pool.free.clone().acquire_owned()).await;
+        let permit = permit.map_err(|_| ReadError::Busy)?.map_err(|_| ReadError::Stopping)?;
+        let connection = self.pool.take().ok_or(ReadError::Stopping)?;
+
+        let abandoned = CancellationToken::new();
+        let (opening, opened) = oneshot::channel();
+        let (batches, received) = mpsc::channel(BATCHES_IN_FLIGHT);
+        let watch = Watch::start(connection.interrupt_handle(), limit, abandoned.clone());
+        let guard = abandoned.drop_guard();
+        let job = Job { connection, permit, pool: self.pool.clone(), watch, failure: self.failure.clone() };
+        let sql = sql.into();
+        tokio::task::spawn_blocking(move || job.run(&sql, parameters, opening, &batches));
+
+        let schema = opened.await.map_err(|_| ReadError::Failed("a query ended without an answer".into()))??;
+        let stream = ReceiverStream::new(received).map(move |batch| {
+            let _abandon_when_dropped = &guard;
+            batch
+        });
+        Ok(BatchStream::new(schema, stream))
+    }
+
+    /// Whether a statement can be planned; why not is [`ReadError::Invalid`].
+    pub async fn plan(&self, sql: Arc<str>) -> Result<(), ReadError> {
+        let _permit = self.pool.free.clone().acquire_owned().await.map_err(|_| ReadError::Stopping)?;
+        let connection = self.pool.take().ok_or(ReadError::Stopping)?;
+        let pool = self.pool.clone();
+        let planned = tokio::task::spawn_blocking(move || {
+            let planned = connection.prepare(&sql).map(drop).map_err(|error| ReadError::Invalid(error.to_string()));
+            pool.give_back(connection);
+            planned
+        });
+        planned.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
+    }
+
+    /// Lets no further query start.
+    pub fn close(&self) {
+        self.pool.free.close();
+        self.reserve.free.close();
+    }
+}
+
+impl Pool {
+    fn new(connections: Vec<Connection>) -> Self {
+        let free = Arc::new(Semaphore::new(connections.len()));
+        Self { idle: Mutex::new(connections), free }
+    }
+
+    fn take(&self) -> Option<Connection> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn give_back(&self, connection: Connection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+}
+
+/// One query on its way.
+struct Job {
+    connection: Connection,
+    permit: OwnedSemaphorePermit,
+    pool: Arc<Pool>,
+    watch: Watch,
+    failure: Failure,
+}
+
+impl Job {
+    fn run(self, sql: &str, parameters: Vec<Value>, opening: Opening, batches: &Batches) {
+        let mut opening = Some(opening);
+        let result = self.transact(sql, parameters, &mut opening, batches);
+        // Only when no interrupt can come any more may the connection go on.
+        let stopped = self.watch.finish();
+        if let Err(error) = self.connection.execute_batch(if result.is_ok() { "COMMIT" } else { "ROLLBACK" }) {
+            tracing::debug!(%error, "a read transaction had ended already");
+        }
+        self.pool.give_back(self.connection);
+        drop(self.permit);
+        let Err(error) = result else { return };
+        self.failure.notice(&error.to_string());
+        let error = match stopped {
+            Some(Stopped::TimedOut(limit)) => ReadError::TimedOut(limit),
+            Some(Stopped::Abandoned) => return,
+            None => error,
+        };
+        match opening {
+            Some(opening) => drop(opening.send(Err(error))),
+            None => drop(batches.try_send(Err(error)).or_else(|unsent| batches.blocking_send(unsent.into_inner()))),
+        }
+    }
+
+    /// Plans and runs the statement in one transaction, and plans it anew each time. A plan is made for the values that
+    /// the table holds at that moment: it leaves out filters that hold for all of them and packs groups as tightly as
+    /// they allow. Kept, or run in a later transaction, it gives wrong answers once there are other values.
+    fn transact(
+        &self,
+        sql: &str,
+        parameters: Vec<Value>,
+        opening: &mut Option<Opening>,
+        batches: &Batches,
+    ) -> Result<(), ReadError> {
+        self.connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
+        let mut statement = self.connection.prepare(sql).map_err(failed)?;
+        let parameters = parameters.into_iter().map(bind).collect::<Vec<_>>();
+        let schema = statement.stream_arrow(duckdb::params_from_iter(parameters)).map_err(failed)?.get_schema();
+        if let Some(opening) = opening.take() {
+            // Nobody waits: the first send below finds out.
+            let _ = opening.send(Ok(schema.clone()));
+        }
+        // The engine's own iterator panics on an error in the middle of an answer.
+        while let Some(rows) = statement.step().map_err(failed)? {
+            let batch = RecordBatch::try_new(schema.clone(), rows.columns().to_vec());
+            let batch = batch.map_err(|error| ReadError::Failed(error.to_string()))?;
+            if !self.watch.send(batches, batch) {
+                return Err(ReadError::Stopping);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failed(error: duckdb::Error) -> ReadError {
+    let text = error.to_string();
+    if text.starts_with("Out of Memory Error") {
+        ReadError::OutOfMemory(text)
+    } else if ["Conversion Error", "Out of Range Error"].iter().any(|kind| text.starts_with(kind)) {
+        // The values do not fit what was asked of them, which another question can avoid.
+        ReadError::Invalid(text)
+    } else {
+        ReadError::Failed(text)
+    }
+}

@@ -1,0 +1,63 @@
+//! Numbered schema files, applied in order and recorded in the database.
+
+use duckdb::{Connection, params};
+
+use super::StoreError;
+use crate::tables::{TABLES, Table};
+use crate::time;
+
+/// One numbered file of `queries/schema/`.
+struct Migration {
+    version: i64,
+    name: &'static str,
+    sql: &'static str,
+}
+
+static MIGRATIONS: [Migration; 1] =
+    [Migration { version: 1, name: "001_tables", sql: include_str!("../../queries/schema/001_tables.sql") }];
+
+/// Brings the database to the newest schema, then checks its columns against the declared tables.
+pub fn migrate(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute_batch(include_str!("../../queries/schema/migrations.sql"))?;
+    let applied: Vec<i64> = connection
+        .prepare(include_str!("../../queries/schema/applied.sql"))?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    if let Some(found) = applied.iter().copied().filter(|version| *version > known).max() {
+        return Err(StoreError::Newer { found, known });
+    }
+    for migration in MIGRATIONS.iter().filter(|migration| !applied.contains(&migration.version)) {
+        apply(connection, migration)?;
+        tracing::info!(version = migration.version, name = migration.name, "schema file applied");
+    }
+    TABLES.into_iter().try_for_each(|table| check(connection, table))
+}
+
+/// All of a file or nothing of it.
+fn apply(connection: &Connection, migration: &Migration) -> Result<(), StoreError> {
+    connection.execute_batch("BEGIN")?;
+    let applied = connection.execute_batch(migration.sql).and_then(|()| {
+        let now = duckdb::types::Value::Timestamp(duckdb::types::TimeUnit::Microsecond, time::now());
+        connection
+            .execute(include_str!("../../queries/schema/record.sql"), params![migration.version, migration.name, now])
+    });
+    connection.execute_batch(if applied.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+    applied?;
+    Ok(())
+}
+
+/// The appender matches columns by position and converts nothing: compare once, here.
+fn check(connection: &Connection, table: &'static Table) -> Result<(), StoreError> {
+    let found: Vec<(String, String)> = connection
+        .prepare(include_str!("../../queries/schema/columns.sql"))?
+        .query_map([table.name], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let expected: Vec<_> = table.columns.iter().map(|column| (column.name, column.kind.sql())).collect();
+    if found.iter().map(|(name, kind)| (name.as_str(), kind.as_str())).eq(expected.iter().copied()) {
+        return Ok(());
+    }
+    let found = found.iter().map(|(name, kind)| format!("{name} {kind}")).collect::<Vec<_>>().join(", ");
+    let expected = expected.iter().map(|(name, kind)| format!("{name} {kind}")).collect::<Vec<_>>().join(", ");
+    Err(StoreError::SchemaMismatch { table: table.name, found, expected })
+}

@@ -1,0 +1,119 @@
+//! How the rows of one table are stored so that the last write of a key wins.
+
+use arrow::compute::concat_batches;
+use arrow::record_batch::RecordBatch;
+use duckdb::Connection;
+
+use super::high_water::{HighWater, last_of_each_key};
+use super::text::fill;
+use crate::tables::{TIME_COLUMN, Table};
+
+/// Stores batches of one table inside the writer's transaction.
+pub struct TableWriter {
+    table: &'static Table,
+    key: Vec<usize>,
+    /// `None` for a table with a real key.
+    marks: Option<HighWater>,
+    stage: String,
+    replace: String,
+}
+
+/// Why rows of a batch could not be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum TableWriteError {
+    /// The engine refused.
+    #[error("{0}")]
+    Engine(#[from] duckdb::Error),
+    /// The batch is not of its table's schema.
+    #[error("{0}")]
+    Batch(#[from] arrow::error::ArrowError),
+}
+
+impl TableWriter {
+    /// Prepares for a table: reads its marks.
+    pub fn new(connection: &Connection, table: &'static Table) -> Result<Self, duckdb::Error> {
+        let by_time = table.key.contains(&TIME_COLUMN);
+        let marks = if by_time { Some(HighWater::load(connection, table)?) } else { None };
+        let replace = if by_time {
+            include_str!("../../queries/write/replace.sql")
+        } else {
+            include_str!("../../queries/write/upsert.sql")
+        };
+        Ok(Self {
+            table,
+            key: table.key.iter().filter_map(|column| table.position(column)).collect(),
+            marks,
+            stage: fill(include_str!("../../queries/write/stage.sql"), table),
+            replace: fill(replace, table),
+        })
+    }
+
+    /// The table.
+    pub fn table(&self) -> &'static Table {
+        self.table
+    }
+
+    /// Stores batches in their order.
+    pub fn store<'a>(
+        &mut self,
+        connection: &Connection,
+        batches: impl Iterator<Item = &'a RecordBatch>,
+    ) -> Result<(), TableWriteError> {
+        let mut late = Vec::new();
+        match &mut self.marks {
+            Some(marks) => {
+                let mut above = Vec::new();
+                for batch in batches {
+                    let parted = marks.part(batch)?;
+                    above.extend(parted.above);
+                    late.extend(parted.late);
+                }
+                append(connection, self.table.name, None, &above)?;
+            }
+            None => late.extend(batches.cloned()),
+        }
+        if late.is_empty() {
+            return Ok(());
+        }
+        // Equal keys always meet among the late rows, in the order of their arrival.
+        let late = last_of_each_key(&concat_batches(&self.table.schema(), &late)?, &self.key)?;
+        connection.execute_batch(&self.stage)?;
+        append(connection, "staging", Some("temp"), &[late])?;
+        connection.execute_batch(&self.replace)?;
+        Ok(connection.execute_batch(include_str!("../../queries/write/unstage.sql"))?)
+    }
+
+    /// The transaction is committed.
+    pub fn committed(&mut self) {
+        if let Some(marks) = &mut self.marks {
+            marks.commit();
+        }
+    }
+
+    /// The transaction is rolled back.
+    pub fn rolled_back(&mut self) {
+        if let Some(marks) = &mut self.marks {
+            marks.rollback();
+        }
+    }
+}
+
+/// Appends batches; `flush` tells whether they were taken, a later commit would not.
+fn append(
+    connection: &Connection,
+    table: &str,
+    catalog: Option<&str>,
+    batches: &[RecordBatch],
+) -> Result<(), duckdb::Error> {
+    if batches.iter().all(|batch| batch.num_rows() == 0) {
+        return Ok(());
+    }
+    let mut appender = match catalog {
+        Some(catalog) => connection.appender_to_catalog_and_db(table, catalog, "main")?,
+        None => connection.appender(table)?,
+    };
+    for batch in batches {
+        appender.append_record_batch(batch.clone())?;
+    }
+    appender.flush()
+}

@@ -1,0 +1,186 @@
+//! The one writer: a thread that owns the connection through which every row goes in.
+
+use std::time::Duration;
+
+use duckdb::Connection;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::failure::Failure;
+use super::table_writer::{TableWriteError, TableWriter};
+use crate::batch::{BatchReceiver, Write, WriteError};
+use crate::tables::{TABLES, Table};
+
+/// Writes that one transaction takes at the most: enough to share a sync, few enough to keep it short.
+const GROUP: usize = 256;
+/// Rows after which a transaction takes no further write.
+const GROUP_ROWS: usize = 200_000;
+
+/// Failures after which collected rows are given up.
+const PATIENCE: u32 = 60;
+
+/// When collected rows are written at the latest.
+pub struct Pace {
+    /// When there are this many of them.
+    pub batch_size: usize,
+    /// When the oldest has waited this long.
+    pub write_interval: Duration,
+}
+
+/// Gathers, groups and stores what arrives on the channel.
+pub struct Writer {
+    connection: Connection,
+    tables: Vec<TableWriter>,
+    receiver: BatchReceiver,
+    pace: Pace,
+    failure: Failure,
+    /// Collected rows that nobody waits for, oldest first.
+    gathered: Vec<Write>,
+    /// When the oldest of them arrived.
+    gathering_since: Option<Instant>,
+}
+
+impl Writer {
+    /// Prepares the writer; reads the marks of every table.
+    pub fn new(
+        connection: Connection,
+        receiver: BatchReceiver,
+        pace: Pace,
+        failure: Failure,
+    ) -> Result<Self, duckdb::Error> {
+        let tables = TABLES.into_iter().map(|table| TableWriter::new(&connection, table));
+        let tables = tables.collect::<Result<_, _>>()?;
+        Ok(Self { connection, tables, receiver, pace, failure, gathered: Vec::new(), gathering_since: None })
+    }
+
+    /// Runs until `stop` is cancelled or every sender is gone, then stores what is left and checkpoints.
+    pub fn run(mut self, runtime: &Handle, stop: &CancellationToken) {
+        let mut arrived = Vec::with_capacity(GROUP);
+        loop {
+            let open = runtime.block_on(self.wait(&mut arrived, stop));
+            let acknowledged = arrived.iter().any(|write| write.acknowledge.is_some());
+            if !arrived.is_empty() {
+                self.gathering_since.get_or_insert_with(Instant::now);
+                self.gathered.append(&mut arrived);
+            }
+            if acknowledged || !open || self.is_due() {
+                self.gathering_since = None;
+                self.store_gathered();
+            }
+            if !open {
+                break;
+            }
+        }
+        let lost: usize = self.gathered.iter().map(rows).sum();
+        if lost > 0 {
+            tracing::error!(rows = lost, "collected rows could not be stored before the end");
+        }
+        if let Err(error) = self.connection.execute_batch("CHECKPOINT") {
+            tracing::warn!(%error, "the last checkpoint failed; the log is replayed at the next start");
+        }
+    }
+
+    /// Waits for writes or for the time to flush; false when no more can come.
+    async fn wait(&mut self, arrived: &mut Vec<Write>, stop: &CancellationToken) -> bool {
+        let due = self.gathering_since.map(|since| since + self.pace.write_interval);
+        tokio::select! {
+            biased;
+            count = self.receiver.recv_many(arrived, GROUP) => count > 0,
+            () = stop.cancelled(), if !self.receiver.is_closed() => {
+                // Whoever still sends is told so; what was sent before is received first.
+                self.receiver.close();
+                true
+            }
+            () = sleep_until(due) => true,
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        let rows: usize = self.gathered.iter().map(rows).sum();
+        rows >= self.pace.batch_size
+            || self.gathering_since.is_some_and(|since| since.elapsed() >= self.pace.write_interval)
+    }
+
+    fn store_gathered(&mut self) {
+        let mut waiting = std::mem::take(&mut self.gathered).into_iter().peekable();
+        while waiting.peek().is_some() {
+            let mut group_rows = 0;
+            let mut group = Vec::new();
+            while let Some(write) = waiting.next_if(|write| group.is_empty() || group_rows + rows(write) <= GROUP_ROWS)
+            {
+                group_rows += rows(&write);
+                group.push(write);
+            }
+            self.store(group);
+        }
+    }
+
+    /// Stores a group in one transaction; when it fails, each write in one of its own, so that only the bad one fails.
+    fn store(&mut self, group: Vec<Write>) {
+        match self.transact(&group) {
+            Ok(()) => group.into_iter().for_each(|write| answer(write, Ok(()))),
+            Err(_) if group.len() > 1 => group.into_iter().for_each(|write| self.store(vec![write])),
+            Err(error) => group.into_iter().for_each(|write| self.fail(write, &error)),
+        }
+    }
+
+    /// Rows that somebody waits for are that client's to send again. Collected rows exist nowhere else: they are tried
+    /// again with the next ones, so that a passing fault costs nothing; the room that they keep holds up collectors.
+    fn fail(&mut self, mut write: Write, error: &TableWriteError) {
+        let (table, rows) = (write.table.name, rows(&write));
+        write.failures += 1;
+        self.failure.notice(&error.to_string());
+        if write.acknowledge.is_none() && write.failures < PATIENCE {
+            tracing::warn!(table, rows, failures = write.failures, %error, "collected rows were not stored, trying again");
+            self.gathered.push(write);
+            self.gathering_since.get_or_insert_with(Instant::now);
+        } else {
+            tracing::error!(table, rows, %error, "rows were not stored");
+            answer(write, Err(WriteError::Rejected(error.to_string())));
+        }
+    }
+
+    fn transact(&mut self, group: &[Write]) -> Result<(), TableWriteError> {
+        self.connection.execute_batch("BEGIN")?;
+        let stored = self.store_tables(group).and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
+        match &stored {
+            Ok(()) => self.tables.iter_mut().for_each(TableWriter::committed),
+            Err(_) => {
+                self.tables.iter_mut().for_each(TableWriter::rolled_back);
+                // A commit that failed has ended the transaction already.
+                if let Err(error) = self.connection.execute_batch("ROLLBACK") {
+                    tracing::debug!(%error, "nothing to roll back");
+                }
+            }
+        }
+        stored
+    }
+
+    fn store_tables(&mut self, group: &[Write]) -> Result<(), TableWriteError> {
+        for writer in &mut self.tables {
+            let of_table = |table: &'static Table| move |write: &&Write| std::ptr::eq(write.table, table);
+            let writes = group.iter().filter(of_table(writer.table()));
+            writer.store(&self.connection, writes.flat_map(|write| &write.batches))?;
+        }
+        Ok(())
+    }
+}
+
+fn rows(write: &Write) -> usize {
+    write.batches.iter().map(|batch| batch.num_rows()).sum()
+}
+
+fn answer(write: Write, outcome: Result<(), WriteError>) {
+    if let Some(acknowledge) = write.acknowledge {
+        // Whoever waited may have gone; the rows stay.
+        let _ = acknowledge.send(outcome);
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
