@@ -75,7 +75,7 @@ async fn main() {
     let store = Store::open(&StoreSettings { path, ..StoreSettings::default() }).unwrap();
     fill(&store, rows).await;
     let settings = QuerySettings { time_limit: LIMIT, ..QuerySettings::default() };
-    let queries = Queries::new(store.reader(), Arc::new(NamedQueries::load(None).unwrap()), &settings);
+    let queries = Queries::new(store.reader(), Arc::new(NamedQueries::new(None)), &settings);
 
     println!("{rows} rows, {SYMBOLS} symbols; milliseconds, medians of {ROUNDS}\n");
     println!("{:<32} {:>10} {:>10} {:>7}", "", "store", "DataFusion", "ratio");

@@ -81,7 +81,7 @@ pub async fn run(
     };
 
     let store = Store::open(&settings.store)?;
-    let named = Arc::new(NamedQueries::load(queries_directory(&settings).as_deref())?);
+    let named = Arc::new(NamedQueries::new(queries_directory(&settings)));
     let queries = Queries::new(store.reader(), named, &settings.query);
     queries.reload().await?;
     let restored =

@@ -25,6 +25,7 @@ use futures::TryStreamExt;
 use crate::batch::{BatchStream, ReadError};
 use crate::config::QuerySettings;
 use crate::store::{Reader, Value};
+use crate::tables;
 
 /// How long the readiness check may take.
 const CHECK_LIMIT: Duration = Duration::from_secs(2);
@@ -50,9 +51,10 @@ impl Queries {
         self.sql.query(sql, parameters).await
     }
 
-    /// Reads the files of queries again. Unless every one of them can be planned, all stay as they were.
+    /// Reads the files of queries, where there is a directory of them. Unless every one can be planned, all stay as they
+    /// were.
     pub async fn reload(&self) -> Result<(), QueryFileError> {
-        let queries = self.named.read()?;
+        let Some(queries) = self.named.read()? else { return Ok(()) };
         for (name, query) in &queries {
             let planned = self.reader.reserved().plan(query.sql.clone()).await;
             planned.map_err(|error| QueryFileError::Unusable { name, error })?;
@@ -84,18 +86,23 @@ impl Queries {
 
     /// The answer of a query of `queries/` that has one row.
     async fn row(&self, name: &str, values: &[(&str, Value)]) -> Result<RecordBatch, ReadError> {
-        let mut answer = self.named(name, values).await?;
-        while let Some(batch) = answer.try_next().await? {
-            if batch.num_rows() > 0 {
-                return Ok(batch.slice(0, 1));
-            }
-        }
-        Err(ReadError::Failed(format!("queries/{name}.sql gave no row")))
+        let row = first_row(&mut self.named(name, values).await?).await?;
+        row.ok_or_else(|| ReadError::Failed(format!("queries/{name}.sql gave no row")))
     }
 
     fn find(&self, name: &str) -> Result<Arc<named::NamedQuery>, ReadError> {
         self.named.find(name).ok_or_else(|| ReadError::Failed(format!("queries/{name}.sql is missing")))
     }
+}
+
+/// The first row of an answer, if it has one.
+async fn first_row(answer: &mut BatchStream) -> Result<Option<RecordBatch>, ReadError> {
+    while let Some(batch) = answer.try_next().await? {
+        if batch.num_rows() > 0 {
+            return Ok(Some(batch.slice(0, 1)));
+        }
+    }
+    Ok(None)
 }
 
 /// The value of a column of floats or integers in the first row, as a float; 0 when it is null or missing.
@@ -108,7 +115,6 @@ fn number(row: &RecordBatch, column: &str) -> f64 {
 
 /// The value of a column of 64-bit integers in the first row; 0 when it is null or missing.
 fn integer(row: &RecordBatch, column: &str) -> i64 {
-    let values = row.column_by_name(column);
-    let values = values.and_then(|array| array.as_any().downcast_ref::<arrow::array::Int64Array>());
+    let values = tables::column::<arrow::array::Int64Array>(row, column).ok();
     values.and_then(|values| values.iter().next().flatten()).unwrap_or(0)
 }

@@ -77,20 +77,20 @@ pub enum QueryFileError {
 type ByName = HashMap<&'static str, Arc<NamedQuery>>;
 
 impl NamedQueries {
-    /// The built-in queries; files of the same path below `directory` replace them.
-    pub fn load(directory: Option<&Path>) -> Result<Self, QueryFileError> {
-        let mut queries = Self { directory: directory.map(Path::to_owned), queries: RwLock::default() };
-        queries.queries = RwLock::new(queries.read()?);
-        Ok(queries)
+    /// The built-in queries. Files of the same path below `directory` replace them once they are read.
+    pub fn new(directory: Option<PathBuf>) -> Self {
+        let built_in = BUILT_IN.iter().map(|(name, text)| (*name, Arc::new(NamedQuery::parse(text))));
+        Self { directory, queries: RwLock::new(built_in.collect()) }
     }
 
-    /// The queries as their files are now.
-    pub(super) fn read(&self) -> Result<ByName, QueryFileError> {
+    /// The queries as their files are now; `None` without a directory.
+    pub(super) fn read(&self) -> Result<Option<ByName>, QueryFileError> {
+        let Some(directory) = &self.directory else { return Ok(None) };
         let read = |(name, text): &(&'static str, &str)| {
-            let replacement = self.replacement(name)?;
+            let replacement = replacement(directory, name)?;
             Ok((*name, Arc::new(NamedQuery::parse(replacement.as_deref().unwrap_or(text)))))
         };
-        BUILT_IN.iter().map(read).collect()
+        BUILT_IN.iter().map(read).collect::<Result<_, _>>().map(Some)
     }
 
     /// Asks with these from now on.
@@ -111,15 +111,15 @@ impl NamedQueries {
     pub fn find(&self, name: &str) -> Option<Arc<NamedQuery>> {
         self.queries.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
+}
 
-    fn replacement(&self, name: &str) -> Result<Option<String>, QueryFileError> {
-        let Some(directory) = &self.directory else { return Ok(None) };
-        let path = directory.join(format!("{name}.sql"));
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(QueryFileError::Unreadable { path, source }),
-        }
+/// The file that replaces a query, if there is one.
+fn replacement(directory: &Path, name: &str) -> Result<Option<String>, QueryFileError> {
+    let path = directory.join(format!("{name}.sql"));
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(QueryFileError::Unreadable { path, source }),
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn every_built_in_query_is_found() {
-        let queries = NamedQueries::load(None).unwrap();
+        let queries = NamedQueries::new(None);
         for (name, _) in BUILT_IN {
             assert!(queries.find(name).is_some(), "{name}");
         }

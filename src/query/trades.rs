@@ -1,9 +1,8 @@
 //! Fills, their statistics, and the quality of execution.
 
-use futures::TryStreamExt;
 use futures::stream;
 
-use super::{Queries, Window, integer, number};
+use super::{Queries, Window, first_row, integer, number};
 use crate::batch::{BatchStream, ReadError};
 use crate::store::Value;
 use crate::time;
@@ -71,13 +70,8 @@ impl Queries {
     pub async fn trade(&self, trade_id: &str) -> Result<Option<BatchStream>, ReadError> {
         let values = [("trade_id", Value::Text(trade_id.to_owned()))];
         let mut answer = self.named("trades/by_id", &values).await?;
-        while let Some(batch) = answer.try_next().await? {
-            if batch.num_rows() > 0 {
-                let schema = answer.schema().clone();
-                return Ok(Some(BatchStream::new(schema, stream::iter([Ok(batch)]))));
-            }
-        }
-        Ok(None)
+        let row = first_row(&mut answer).await?;
+        Ok(row.map(|row| BatchStream::new(row.schema(), stream::iter([Ok(row)]))))
     }
 
     /// Figures over the fills of a window, of one symbol or of all.

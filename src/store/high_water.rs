@@ -5,22 +5,21 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, StringArray, TimestampMicrosecondArray, UInt32Array};
+use arrow::array::{StringArray, TimestampMicrosecondArray, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use duckdb::Connection;
 
 use super::text::fill;
-use crate::tables::{TIME_COLUMN, Table};
+use crate::tables::{TIME_COLUMN, Table, column};
 use crate::time::Micros;
 
 type Marks = HashMap<Box<str>, Micros>;
 
 /// The marks of one table: what is committed, and what the open transaction would make of it.
 pub struct HighWater {
-    time: usize,
-    label: Option<usize>,
+    label: Option<&'static str>,
     committed: Marks,
     open: Marks,
 }
@@ -47,14 +46,12 @@ impl HighWater {
                 committed.insert(label.into_boxed_str(), newest);
             }
         }
-        let time = table.position(TIME_COLUMN).unwrap_or(0);
-        let label = label.and_then(|label| table.position(label));
-        Ok(Self { time, label, committed, open: Marks::default() })
+        Ok(Self { label, committed, open: Marks::default() })
     }
 
     /// Parts a batch and moves the open marks.
     pub fn part(&mut self, batch: &RecordBatch) -> Result<Parted, ArrowError> {
-        let times = column::<TimestampMicrosecondArray>(batch, self.time)?;
+        let times = column::<TimestampMicrosecondArray>(batch, TIME_COLUMN)?;
         let labels = self.label.map(|label| column::<StringArray>(batch, label)).transpose()?;
         let mut late = Vec::new();
         for (row, time) in times.values().iter().copied().enumerate() {
@@ -122,9 +119,4 @@ pub fn last_of_each_key(batch: &RecordBatch, key: &[usize]) -> Result<RecordBatc
 
 fn indices(rows: impl Iterator<Item = usize>) -> UInt32Array {
     UInt32Array::from_iter_values(rows.map(|row| u32::try_from(row).unwrap_or(u32::MAX)))
-}
-
-fn column<T: Array + 'static>(batch: &RecordBatch, position: usize) -> Result<&T, ArrowError> {
-    let column = batch.columns().get(position).and_then(|column| column.as_any().downcast_ref());
-    column.ok_or_else(|| ArrowError::SchemaError(format!("column {position} is not of its table's type")))
 }

@@ -1,6 +1,6 @@
 //! The reading connections, and answers that stream from them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
@@ -62,16 +62,13 @@ impl Reader {
         parameters: Vec<Value>,
         limit: Duration,
     ) -> Result<BatchStream, ReadError> {
-        let permit = tokio::time::timeout(PATIENCE, self.pool.free.clone().acquire_owned()).await;
-        let permit = permit.map_err(|_| ReadError::Busy)?.map_err(|_| ReadError::Stopping)?;
-        let connection = self.pool.take().ok_or(ReadError::Stopping)?;
-
+        let lease = self.pool.lease().await?;
         let abandoned = CancellationToken::new();
         let (opening, opened) = oneshot::channel();
         let (batches, received) = mpsc::channel(BATCHES_IN_FLIGHT);
-        let watch = Watch::start(connection.interrupt_handle(), limit, abandoned.clone());
+        let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone());
         let guard = abandoned.drop_guard();
-        let job = Job { connection, permit, pool: self.pool.clone(), watch, failure: self.failure.clone() };
+        let job = Job { lease, watch, failure: self.failure.clone() };
         let sql = sql.into();
         tokio::task::spawn_blocking(move || job.run(&sql, parameters, opening, &batches));
 
@@ -85,13 +82,9 @@ impl Reader {
 
     /// Whether a statement can be planned; why not is [`ReadError::Invalid`].
     pub async fn plan(&self, sql: Arc<str>) -> Result<(), ReadError> {
-        let _permit = self.pool.free.clone().acquire_owned().await.map_err(|_| ReadError::Stopping)?;
-        let connection = self.pool.take().ok_or(ReadError::Stopping)?;
-        let pool = self.pool.clone();
+        let lease = self.pool.lease().await?;
         let planned = tokio::task::spawn_blocking(move || {
-            let planned = connection.prepare(&sql).map(drop).map_err(|error| ReadError::Invalid(error.to_string()));
-            pool.give_back(connection);
-            planned
+            lease.connection()?.prepare(&sql).map(drop).map_err(|error| ReadError::Invalid(error.to_string()))
         });
         planned.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
     }
@@ -109,20 +102,42 @@ impl Pool {
         Self { idle: Mutex::new(connections), free }
     }
 
-    fn take(&self) -> Option<Connection> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    /// Waits for a connection to become free, for some seconds.
+    async fn lease(self: &Arc<Self>) -> Result<Lease, ReadError> {
+        let permit = tokio::time::timeout(PATIENCE, self.free.clone().acquire_owned()).await;
+        let permit = permit.map_err(|_| ReadError::Busy)?.map_err(|_| ReadError::Stopping)?;
+        Ok(Lease { connection: self.idle().pop(), pool: self.clone(), _permit: permit })
     }
 
-    fn give_back(&self, connection: Connection) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection out of the pool, to which it goes back however its use ends.
+struct Lease {
+    /// Taken when it goes back.
+    connection: Option<Connection>,
+    pool: Arc<Pool>,
+    /// Dropped last, when the connection is back.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Lease {
+    fn connection(&self) -> Result<&Connection, ReadError> {
+        self.connection.as_ref().ok_or(ReadError::Stopping)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.pool.idle().extend(self.connection.take());
     }
 }
 
 /// One query on its way.
 struct Job {
-    connection: Connection,
-    permit: OwnedSemaphorePermit,
-    pool: Arc<Pool>,
+    lease: Lease,
     watch: Watch,
     failure: Failure,
 }
@@ -133,11 +148,12 @@ impl Job {
         let result = self.transact(sql, parameters, &mut opening, batches);
         // Only when no interrupt can come any more may the connection go on.
         let stopped = self.watch.finish();
-        if let Err(error) = self.connection.execute_batch(if result.is_ok() { "COMMIT" } else { "ROLLBACK" }) {
+        let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        if let Err(error) = self.lease.connection().and_then(|connection| connection.execute_batch(end).map_err(failed))
+        {
             tracing::debug!(%error, "a read transaction had ended already");
         }
-        self.pool.give_back(self.connection);
-        drop(self.permit);
+        drop(self.lease);
         let Err(error) = result else { return };
         self.failure.notice(&error.to_string());
         let error = match stopped {
@@ -161,8 +177,9 @@ impl Job {
         opening: &mut Option<Opening>,
         batches: &Batches,
     ) -> Result<(), ReadError> {
-        self.connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
-        let mut statement = self.connection.prepare(sql).map_err(failed)?;
+        let connection = self.lease.connection()?;
+        connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
+        let mut statement = connection.prepare(sql).map_err(failed)?;
         let parameters = parameters.into_iter().map(bind).collect::<Vec<_>>();
         let schema = statement.stream_arrow(duckdb::params_from_iter(parameters)).map_err(failed)?.get_schema();
         if let Some(opening) = opening.take() {

@@ -14,6 +14,7 @@ mod strategy_metrics;
 mod system_metrics;
 mod trades;
 
+pub use declare::column;
 pub use execution_metrics::{EXECUTION_METRICS, ExecutionMetricsRow};
 pub use market_data::{MARKET_DATA, MarketDataRow};
 pub use strategy_metrics::{ALWAYS_NUMBERS, STRATEGY_METRICS, StrategyMetricsRow};

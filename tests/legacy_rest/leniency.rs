@@ -5,9 +5,19 @@ use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::common::Server;
+use crate::common::{Answer, Server};
 use crate::recorded;
 use crate::refusals::assert_same_refusal;
+
+/// The recorded status, and either the value that is echoed under a key or the recorded refusal.
+fn assert_as_recorded(name: &str, answer: &Answer, status: u16, echo: Option<(&str, Value)>, refusal: Option<Value>) {
+    assert_eq!(answer.status, status, "{name:?}: {}", answer.text());
+    match (echo, refusal) {
+        (Some((key, echo)), _) => assert_eq!(answer.json()[key], echo, "{name:?}"),
+        (None, Some(expected)) => assert_same_refusal(name, &answer.json(), &expected),
+        (None, None) => panic!("{name:?} expects nothing"),
+    }
+}
 
 #[derive(Deserialize)]
 struct StartTime {
@@ -23,13 +33,8 @@ async fn history_takes_the_recorded_spellings_of_an_instant() {
     for case in recorded::<Vec<StartTime>>("start_times.json") {
         let body = json!({"start_time": case.start_time, "metric_types": ["execution"]});
         let answer = server.post("/api/metrics/history", &body).await;
-        let name = case.start_time.to_string();
-        assert_eq!(answer.status, case.status, "{name}: {}", answer.text());
-        match (case.echo, case.answer) {
-            (Some(echo), _) => assert_eq!(answer.json()["start_time"], echo, "{name}"),
-            (None, Some(expected)) => assert_same_refusal(&name, &answer.json(), &expected),
-            (None, None) => panic!("{name} expects nothing"),
-        }
+        let echo = case.echo.map(|echo| ("start_time", json!(echo)));
+        assert_as_recorded(&case.start_time.to_string(), &answer, case.status, echo, case.answer);
     }
 }
 
@@ -48,12 +53,8 @@ async fn trades_take_the_recorded_spellings_of_a_number() {
         let mut url = Url::parse("http://x/api/trades/").unwrap();
         url.query_pairs_mut().append_pair("limit", &case.limit);
         let answer = server.get(&format!("{}?{}", url.path(), url.query().unwrap())).await;
-        assert_eq!(answer.status, case.status, "{:?}: {}", case.limit, answer.text());
-        match (case.echo, case.answer) {
-            (Some(echo), _) => assert_eq!(answer.json()["limit"], echo, "{:?}", case.limit),
-            (None, Some(expected)) => assert_same_refusal(&case.limit, &answer.json(), &expected),
-            (None, None) => panic!("{:?} expects nothing", case.limit),
-        }
+        let echo = case.echo.map(|echo| ("limit", json!(echo)));
+        assert_as_recorded(&case.limit, &answer, case.status, echo, case.answer);
     }
 }
 
@@ -97,12 +98,8 @@ async fn history_takes_the_recorded_bodies() {
     for case in recorded::<Vec<Body>>("history_bodies.json") {
         let headers = [("content-type", case.content_type.as_str())];
         let answer = server.send(Method::POST, "/api/metrics/history", &headers, case.body.into_bytes()).await;
-        assert_eq!(answer.status, case.status, "{}: {}", case.case, answer.text());
-        match (case.interval, case.answer) {
-            (Some(interval), _) => assert_eq!(answer.json()["interval"], interval, "{}", case.case),
-            (None, Some(expected)) => assert_same_refusal(&case.case, &answer.json(), &expected),
-            (None, None) => panic!("{} expects nothing", case.case),
-        }
+        let echo = case.interval.map(|interval| ("interval", json!(interval)));
+        assert_as_recorded(&case.case, &answer, case.status, echo, case.answer);
     }
 }
 

@@ -138,7 +138,7 @@ pub async fn run(arguments: QueryArguments, settings: Settings) -> Result<(), Qu
         return Err(QueryError::NoDatabase(path.clone()));
     }
     let store = Store::open(&settings.store)?;
-    let queries = Queries::new(store.reader(), Arc::new(NamedQueries::load(None)?), &settings.query);
+    let queries = Queries::new(store.reader(), Arc::new(NamedQueries::new(None)), &settings.query);
     let result = match queries.sql(&arguments.sql, params).await {
         Ok(answer) => match output.format().encoding() {
             Some(format) => output.write(encode::encode(format, answer)).await,

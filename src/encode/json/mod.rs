@@ -117,7 +117,7 @@ impl<S: FnOnce(u64) -> Vec<u8>> Document<S> {
             return Ok(());
         }
         match part.batches.next().await.transpose()? {
-            Some(batch) => part.writer.load(batch),
+            Some(batch) => part.writer.load(batch).map_err(failed)?,
             None => self.part = None,
         }
         Ok(())

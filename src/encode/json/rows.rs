@@ -44,9 +44,18 @@ impl RowWriter {
     }
 
     /// Takes the next batch, once the one before it is written.
-    pub(super) fn load(&mut self, batch: RecordBatch) {
-        self.batch = Some(batch);
+    pub(super) fn load(&mut self, batch: RecordBatch) -> Result<(), ArrowError> {
+        let has_listed = self.keys.iter().any(|key| key.null_as_zero);
+        self.batch = Some(if has_listed { self.without_listed_nulls(&batch)? } else { batch });
         self.next_row = 0;
+        Ok(())
+    }
+
+    fn without_listed_nulls(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let arrays = self.keys.iter().zip(batch.columns());
+        let arrays =
+            arrays.map(|(key, array)| if key.null_as_zero { zeros_for_nulls(array) } else { Ok(array.clone()) });
+        RecordBatch::try_new(batch.schema(), arrays.collect::<Result<_, _>>()?)
     }
 
     /// Whether the batch at hand has rows that are not written yet.
@@ -58,14 +67,8 @@ impl RowWriter {
     /// whether a row stands before the first of them.
     pub(super) fn write(&mut self, out: &mut Vec<u8>, limit: usize, separate: bool) -> Result<u64, ArrowError> {
         let Some(batch) = &self.batch else { return Ok(0) };
-        let arrays = self.keys.iter().zip(batch.columns());
-        let arrays =
-            arrays.map(|(key, array)| if key.null_as_zero { zeros_for_nulls(array) } else { Ok(array.clone()) });
-        let arrays = arrays.collect::<Result<Vec<_>, ArrowError>>()?;
-        let mut columns = self
-            .keys
-            .iter()
-            .zip(&arrays)
+        let columns = self.keys.iter().zip(batch.columns());
+        let mut columns = columns
             .map(|(key, array)| Ok((key.text.as_slice(), Column::new(array, key.integral_as_integer)?)))
             .collect::<Result<Vec<_>, ArrowError>>()?;
 
