@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
+use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -18,7 +19,7 @@ use super::routing::post;
 use super::{ApiError, AppState};
 use crate::batch::{BatchSender, WriteError};
 use crate::ingest;
-use crate::tables;
+use crate::tables::{self, Table};
 
 /// Bodies from this size on are decoded on a thread of their own, so that they hold up no other client.
 const LARGE: usize = 64 << 10;
@@ -55,26 +56,13 @@ async fn take(
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, ApiError> {
-    let table = tables::find(&name).ok_or(ApiError::TableNotFound(name))?;
-    if let Some(encoding) = text(&headers, CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
-        return Err(ApiError::UnknownEncoding(encoding.to_owned()));
-    }
+) -> Result<Json<Value>, Response> {
+    let (table, held) = intake.receive(name, &headers, body).await.map_err(|refusal| {
+        // Some of the body may still be on its way: the connection can carry no other request, and the client is told.
+        ([(CONNECTION, "close")], refusal).into_response()
+    })?;
     let content_type = text(&headers, CONTENT_TYPE).map(str::to_owned);
-    let announced = text(&headers, CONTENT_LENGTH).and_then(|length| length.parse().ok());
-    let held = intake.read(body, announced.unwrap_or(0)).await?;
-
-    let bytes = held.bytes.clone();
-    let batches = if bytes.len() < LARGE {
-        ingest::decode(table, content_type.as_deref(), bytes)?
-    } else {
-        let decoding = tokio::task::spawn_blocking(move || ingest::decode(table, content_type.as_deref(), bytes));
-        decoding.await.map_err(|error| ApiError::Failed(format!("decoding stopped: {error}")))??
-    };
-    let rows: usize = batches.iter().map(|batch| batch.num_rows()).sum();
-    if rows > 0 {
-        intake.batches.commit(table, batches).await?;
-    }
+    let rows = intake.store(table, content_type, &held).await.map_err(IntoResponse::into_response)?;
     Ok(Json(json!({ "table": table.name, "rows": rows })))
 }
 
@@ -87,6 +75,32 @@ impl Intake {
 
     fn route<S: Clone + Send + Sync + 'static>(self) -> MethodRouter<S> {
         post(take).layer(RequestDecompressionLayer::new().pass_through_unaccepted(true)).with_state(self)
+    }
+
+    /// The table and the whole body, unless the request can be refused without it.
+    async fn receive(&self, name: String, headers: &HeaderMap, body: Body) -> Result<(&'static Table, Held), ApiError> {
+        let table = tables::find(&name).ok_or(ApiError::TableNotFound(name))?;
+        if let Some(encoding) = text(headers, CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
+            return Err(ApiError::UnknownEncoding(encoding.to_owned()));
+        }
+        let announced = text(headers, CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        Ok((table, self.read(body, announced.unwrap_or(0)).await?))
+    }
+
+    /// Decodes and stores the rows of a body, and tells how many they are.
+    async fn store(&self, table: &'static Table, content_type: Option<String>, held: &Held) -> Result<usize, ApiError> {
+        let bytes = held.bytes.clone();
+        let batches = if bytes.len() < LARGE {
+            ingest::decode(table, content_type.as_deref(), bytes)?
+        } else {
+            let decoding = tokio::task::spawn_blocking(move || ingest::decode(table, content_type.as_deref(), bytes));
+            decoding.await.map_err(|error| ApiError::Failed(format!("decoding stopped: {error}")))??
+        };
+        let rows = batches.iter().map(|batch| batch.num_rows()).sum();
+        if rows > 0 {
+            self.batches.commit(table, batches).await?;
+        }
+        Ok(rows)
     }
 
     /// The whole body. What is already here of it takes room; when there is no more, the client is to come back.

@@ -57,5 +57,6 @@ async fn when_the_writer_is_behind_clients_are_told_when_to_come_back() {
     let too_large: Vec<_> = (0..6_000).map(|row| quote(row % 60, &row.to_string(), 1.0)).collect();
     let answer = server.post("/api/ingest/market_data", &json!(too_large)).await.expect(413);
     assert!(answer.detail().contains("parts"), "{}", answer.text());
+    assert_eq!(answer.header("connection"), "close", "what is left of the body is not the next request");
     assert_eq!(count(&server, "market_data").await, 60);
 }
