@@ -19,6 +19,7 @@ pub mod config;
 pub mod encode;
 pub mod ingest;
 pub mod live;
+pub mod location;
 pub mod log;
 pub mod query;
 pub mod serve;

@@ -10,8 +10,11 @@ mod failure;
 mod high_water;
 mod interrupt;
 pub mod lock;
+mod maintenance;
 mod reader;
+mod rollup;
 mod schema;
+mod snapshot;
 mod table_writer;
 mod text;
 mod value;
@@ -26,7 +29,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::StoreError;
 pub use failure::Failure;
+pub use maintenance::{Maintenance, MaintenanceError};
 pub use reader::Reader;
+pub use rollup::{LEVELS, Level};
+pub use snapshot::{ArchivedDay, Rolled, Snapshot, Statement};
 pub use value::Value;
 
 use crate::batch::{BatchSender, channel};
@@ -40,6 +46,7 @@ pub struct Store {
     lock: lock::Lock,
     batches: BatchSender,
     reader: Reader,
+    maintenance: Maintenance,
     failure: Failure,
     stop: CancellationToken,
     writer: std::thread::JoinHandle<()>,
@@ -67,13 +74,14 @@ impl Store {
         let (batches, receiver) = channel(settings.queue_bytes);
         let stop = CancellationToken::new();
         let pace = writer::Pace { batch_size: settings.batch_size, write_interval: settings.write_interval };
-        let writer = writer::Writer::new(connection, receiver, pace, failure.clone())?;
+        let (maintenance, tasks) = maintenance::channel();
+        let writer = writer::Writer::new(connection, receiver, tasks, pace, failure.clone())?;
         let (runtime, stopped) = (Handle::current(), stop.clone());
         let writer = std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || writer.run(&runtime, &stopped))
             .map_err(|error| StoreError::Writer(error.to_string()))?;
-        Ok(Self { lock, batches, reader, failure, stop, writer })
+        Ok(Self { lock, batches, reader, maintenance, failure, stop, writer })
     }
 
     /// The way in.
@@ -84,6 +92,11 @@ impl Store {
     /// The way out.
     pub fn reader(&self) -> Reader {
         self.reader.clone()
+    }
+
+    /// Work on the database beside the rows that come in.
+    pub fn maintenance(&self) -> Maintenance {
+        self.maintenance.clone()
     }
 
     /// Raised when the engine cannot go on: the program has to end and be started again.

@@ -11,10 +11,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-use super::Value;
 use super::failure::Failure;
 use super::interrupt::{Stopped, Watch};
-use super::value::bind;
+use super::snapshot::{Snapshot, Statement};
+use super::value::{Value, bind};
 use crate::batch::{BatchStream, ReadError};
 
 /// Batches between the database and the socket of one query.
@@ -52,16 +52,27 @@ impl Reader {
         Self { pool: self.reserve.clone(), ..self.clone() }
     }
 
-    /// Runs a statement with its parameters, `$1` first, and streams the answer.
-    ///
-    /// Returns when the schema is known. Dropping the stream, or `limit` passing, stops the query in the database. Fails
-    /// with [`ReadError::Busy`] when no connection becomes free for some seconds.
+    /// Runs a statement with its parameters, `$1` first, and streams the answer. See [`Reader::ask`].
     pub async fn query(
         &self,
         sql: impl Into<Arc<str>>,
         parameters: Vec<Value>,
         limit: Duration,
     ) -> Result<BatchStream, ReadError> {
+        let statement = Statement::new(sql, parameters);
+        self.ask(|_| Ok(vec![statement]), limit).await
+    }
+
+    /// Asks a question that depends on what is stored where: `question` sees the [`Snapshot`] and gives the statements,
+    /// which run one after the other in the transaction that the snapshot is of. Their answers, which must have one
+    /// schema, stream as one.
+    ///
+    /// Returns when the schema is known. Dropping the stream, or `limit` passing, stops the query in the database. Fails
+    /// with [`ReadError::Busy`] when no connection becomes free for some seconds.
+    pub async fn ask<Q>(&self, question: Q, limit: Duration) -> Result<BatchStream, ReadError>
+    where
+        Q: FnOnce(&Snapshot<'_>) -> Result<Vec<Statement>, ReadError> + Send + 'static,
+    {
         let lease = self.pool.lease().await?;
         let abandoned = CancellationToken::new();
         let (opening, opened) = oneshot::channel();
@@ -69,8 +80,7 @@ impl Reader {
         let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone());
         let guard = abandoned.drop_guard();
         let job = Job { lease, watch, failure: self.failure.clone() };
-        let sql = sql.into();
-        tokio::task::spawn_blocking(move || job.run(&sql, parameters, opening, &batches));
+        tokio::task::spawn_blocking(move || job.run(question, opening, &batches));
 
         let schema = opened.await.map_err(|_| ReadError::Failed("a query ended without an answer".into()))??;
         let stream = ReceiverStream::new(received).map(move |batch| {
@@ -143,9 +153,12 @@ struct Job {
 }
 
 impl Job {
-    fn run(self, sql: &str, parameters: Vec<Value>, opening: Opening, batches: &Batches) {
+    fn run<Q>(self, question: Q, opening: Opening, batches: &Batches)
+    where
+        Q: FnOnce(&Snapshot<'_>) -> Result<Vec<Statement>, ReadError>,
+    {
         let mut opening = Some(opening);
-        let result = self.transact(sql, parameters, &mut opening, batches);
+        let result = self.transact(question, &mut opening, batches);
         // Only when no interrupt can come any more may the connection go on.
         let stopped = self.watch.finish();
         let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -167,27 +180,37 @@ impl Job {
         }
     }
 
-    /// Plans and runs the statement in one transaction, and plans it anew each time. A plan is made for the values that
-    /// the table holds at that moment: it leaves out filters that hold for all of them and packs groups as tightly as
-    /// they allow. Kept, or run in a later transaction, it gives wrong answers once there are other values.
-    fn transact(
+    /// Plans and runs the statements in one transaction, and plans them anew each time. A plan is made for the values
+    /// that the table holds at that moment: it leaves out filters that hold for all of them and packs groups as tightly
+    /// as they allow. Kept, or run in a later transaction, it gives wrong answers once there are other values.
+    fn transact<Q>(&self, question: Q, opening: &mut Option<Opening>, batches: &Batches) -> Result<(), ReadError>
+    where
+        Q: FnOnce(&Snapshot<'_>) -> Result<Vec<Statement>, ReadError>,
+    {
+        let connection = self.lease.connection()?;
+        connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
+        for statement in question(&Snapshot::new(connection))? {
+            self.stream(connection, statement, opening, batches)?;
+        }
+        Ok(())
+    }
+
+    fn stream(
         &self,
-        sql: &str,
-        parameters: Vec<Value>,
+        connection: &Connection,
+        statement: Statement,
         opening: &mut Option<Opening>,
         batches: &Batches,
     ) -> Result<(), ReadError> {
-        let connection = self.lease.connection()?;
-        connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
-        let mut statement = connection.prepare(sql).map_err(failed)?;
-        let parameters = parameters.into_iter().map(bind).collect::<Vec<_>>();
-        let schema = statement.stream_arrow(duckdb::params_from_iter(parameters)).map_err(failed)?.get_schema();
+        let mut running = connection.prepare(&statement.sql).map_err(failed)?;
+        let parameters = statement.parameters.into_iter().map(bind).collect::<Vec<_>>();
+        let schema = running.stream_arrow(duckdb::params_from_iter(parameters)).map_err(failed)?.get_schema();
         if let Some(opening) = opening.take() {
             // Nobody waits: the first send below finds out.
             let _ = opening.send(Ok(schema.clone()));
         }
         // The engine's own iterator panics on an error in the middle of an answer.
-        while let Some(rows) = statement.step().map_err(failed)? {
+        while let Some(rows) = running.step().map_err(failed)? {
             let batch = RecordBatch::try_new(schema.clone(), rows.columns().to_vec());
             let batch = batch.map_err(|error| ReadError::Failed(error.to_string()))?;
             if !self.watch.send(batches, batch) {
@@ -198,7 +221,7 @@ impl Job {
     }
 }
 
-fn failed(error: duckdb::Error) -> ReadError {
+pub(super) fn failed(error: duckdb::Error) -> ReadError {
     let text = error.to_string();
     if text.starts_with("Out of Memory Error") {
         ReadError::OutOfMemory(text)

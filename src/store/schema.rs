@@ -13,8 +13,17 @@ struct Migration {
     sql: &'static str,
 }
 
-static MIGRATIONS: [Migration; 1] =
-    [Migration { version: 1, name: "001_tables", sql: include_str!("../../queries/schema/001_tables.sql") }];
+macro_rules! migrations {
+    ($($version:literal $name:literal),+ $(,)?) => {
+        &[$(Migration {
+            version: $version,
+            name: $name,
+            sql: include_str!(concat!("../../queries/schema/", $name, ".sql")),
+        }),+]
+    };
+}
+
+static MIGRATIONS: &[Migration] = migrations![1 "001_tables", 2 "002_rollups", 3 "003_archive"];
 
 /// Brings the database to the newest schema, then checks its columns against the declared tables.
 pub fn migrate(connection: &Connection) -> Result<(), StoreError> {

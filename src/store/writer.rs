@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
+use super::maintenance::{Task, Tasks, TouchedDays};
 use super::table_writer::{TableWriteError, TableWriter};
 use crate::batch::{BatchReceiver, Write, WriteError};
 use crate::tables::{TABLES, Table};
@@ -28,11 +29,23 @@ pub struct Pace {
     pub write_interval: Duration,
 }
 
+/// Why the writer goes on.
+enum Woken {
+    /// Writes have come, or it is time.
+    Open,
+    /// No more writes can come.
+    Closed,
+    /// There is something else to do.
+    Task(Task),
+}
+
 /// Gathers, groups and stores what arrives on the channel.
 pub struct Writer {
     connection: Connection,
     tables: Vec<TableWriter>,
     receiver: BatchReceiver,
+    tasks: Tasks,
+    touched: TouchedDays,
     pace: Pace,
     failure: Failure,
     /// Collected rows that nobody waits for, oldest first.
@@ -46,19 +59,29 @@ impl Writer {
     pub fn new(
         connection: Connection,
         receiver: BatchReceiver,
+        tasks: Tasks,
         pace: Pace,
         failure: Failure,
     ) -> Result<Self, duckdb::Error> {
         let tables = TABLES.into_iter().map(|table| TableWriter::new(&connection, table));
         let tables = tables.collect::<Result<_, _>>()?;
-        Ok(Self { connection, tables, receiver, pace, failure, gathered: Vec::new(), gathering_since: None })
+        let (gathered, gathering_since) = (Vec::new(), None);
+        let touched = TouchedDays::default();
+        Ok(Self { connection, tables, receiver, tasks, touched, pace, failure, gathered, gathering_since })
     }
 
     /// Runs until `stop` is cancelled or every sender is gone, then stores what is left and checkpoints.
     pub fn run(mut self, runtime: &Handle, stop: &CancellationToken) {
         let mut arrived = Vec::with_capacity(GROUP);
         loop {
-            let open = runtime.block_on(self.wait(&mut arrived, stop));
+            let open = match runtime.block_on(self.wait(&mut arrived, stop)) {
+                Woken::Open => true,
+                Woken::Closed => false,
+                Woken::Task(task) => {
+                    task(&self.connection, &self.touched);
+                    continue;
+                }
+            };
             let acknowledged = arrived.iter().any(|write| write.acknowledge.is_some());
             if !arrived.is_empty() {
                 self.gathering_since.get_or_insert_with(Instant::now);
@@ -81,18 +104,20 @@ impl Writer {
         }
     }
 
-    /// Waits for writes or for the time to flush; false when no more can come.
-    async fn wait(&mut self, arrived: &mut Vec<Write>, stop: &CancellationToken) -> bool {
+    /// Waits for writes, for a task or for the time to flush.
+    async fn wait(&mut self, arrived: &mut Vec<Write>, stop: &CancellationToken) -> Woken {
         let due = self.gathering_since.map(|since| since + self.pace.write_interval);
+        // In no order, so that neither writes nor tasks can hold up the other for ever.
         tokio::select! {
-            biased;
-            count = self.receiver.recv_many(arrived, GROUP) => count > 0,
+            count = self.receiver.recv_many(arrived, GROUP) => if count > 0 { Woken::Open } else { Woken::Closed },
+            Some(task) = self.tasks.recv(), if !self.receiver.is_closed() => Woken::Task(task),
             () = stop.cancelled(), if !self.receiver.is_closed() => {
                 // Whoever still sends is told so; what was sent before is received first.
                 self.receiver.close();
-                true
+                self.tasks.close();
+                Woken::Open
             }
-            () = sleep_until(due) => true,
+            () = sleep_until(due) => Woken::Open,
         }
     }
 

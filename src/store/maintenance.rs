@@ -1,0 +1,103 @@
+//! Work on the database beside the rows that come in: it is done by the writer, between two groups of writes.
+
+use std::collections::HashMap;
+
+use duckdb::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::tables::Table;
+use crate::time::Micros;
+
+/// Tasks that may wait.
+const WAITING_TASKS: usize = 64;
+
+/// What a task works with.
+pub struct Hands<'a> {
+    /// The writer's connection, in a transaction that is the task's own.
+    pub connection: &'a Connection,
+    /// What was stored into the past.
+    pub touched: &'a TouchedDays,
+}
+
+/// How often rows were stored, since the start, into days that were complete.
+#[derive(Debug, Default)]
+pub struct TouchedDays {
+    counts: HashMap<(&'static str, Micros), u64>,
+}
+
+impl TouchedDays {
+    /// How often it happened to the day of a table that begins at `day`.
+    pub fn count(&self, table: &Table, day: Micros) -> u64 {
+        self.counts.get(&(table.name, day)).copied().unwrap_or(0)
+    }
+
+    /// It has happened once more.
+    pub fn touch(&mut self, table: &'static Table, day: Micros) {
+        *self.counts.entry((table.name, day)).or_default() += 1;
+    }
+}
+
+/// Why a task was not done. Nothing of it is left in the database then.
+#[derive(Debug, thiserror::Error)]
+pub enum MaintenanceError {
+    /// The engine refused.
+    #[error("the database failed: {0}")]
+    Engine(#[from] duckdb::Error),
+    /// What the task was prepared with is no longer so.
+    #[error("{0}")]
+    Overtaken(String),
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+/// A task and the way back of its outcome.
+pub(super) type Task = Box<dyn FnOnce(&Connection, &TouchedDays) + Send>;
+/// The writer's end.
+pub(super) type Tasks = mpsc::Receiver<Task>;
+
+/// Hands tasks to the writer. Clones share it.
+#[derive(Clone)]
+pub struct Maintenance {
+    tasks: mpsc::Sender<Task>,
+}
+
+/// The way to the writer.
+pub(super) fn channel() -> (Maintenance, Tasks) {
+    let (tasks, receiver) = mpsc::channel(WAITING_TASKS);
+    (Maintenance { tasks }, receiver)
+}
+
+impl Maintenance {
+    /// Does `work` in a transaction, which is committed when it succeeds; then all of it is durable.
+    pub(super) async fn transact<T, W>(&self, work: W) -> Result<T, MaintenanceError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Hands<'_>) -> Result<T, MaintenanceError> + Send + 'static,
+    {
+        self.run(move |connection, touched| {
+            connection.execute_batch("BEGIN")?;
+            let done = work(&Hands { connection, touched });
+            let ended = connection.execute_batch(if done.is_ok() { "COMMIT" } else { "ROLLBACK" });
+            let done = done?;
+            ended?;
+            Ok(done)
+        })
+        .await
+    }
+
+    /// Does `work` on the writer's connection, outside any transaction.
+    pub(super) async fn run<T, W>(&self, work: W) -> Result<T, MaintenanceError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection, &TouchedDays) -> Result<T, MaintenanceError> + Send + 'static,
+    {
+        let (outcome, done) = oneshot::channel();
+        let task: Task = Box::new(move |connection, touched| {
+            // Whoever asked may have gone; the work is done all the same.
+            let _ = outcome.send(work(connection, touched));
+        });
+        self.tasks.send(task).await.map_err(|_| MaintenanceError::Stopping)?;
+        done.await.map_err(|_| MaintenanceError::Stopping)?
+    }
+}

@@ -1,0 +1,89 @@
+//! What is stored where, as of one read transaction: how far roll-ups reach, and which days are in the archive.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use duckdb::types::{TimeUnit, Value as Bound};
+use duckdb::{Connection, params};
+
+use super::reader::failed;
+use super::rollup::{LEVELS, Level};
+use super::value::Value;
+use crate::batch::ReadError;
+use crate::tables::Table;
+use crate::time::Micros;
+
+/// One statement of a question.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    pub(super) sql: Arc<str>,
+    pub(super) parameters: Vec<Value>,
+}
+
+impl Statement {
+    /// A statement with its parameters, `$1` first.
+    pub fn new(sql: impl Into<Arc<str>>, parameters: Vec<Value>) -> Self {
+        Self { sql: sql.into(), parameters }
+    }
+}
+
+/// How far one level of a table's roll-ups reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rolled {
+    /// The level.
+    pub level: Level,
+    /// The first bucket that it holds.
+    pub from: Micros,
+    /// The end of its last bucket, exclusive.
+    pub until: Micros,
+}
+
+/// A day whose rows are in the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchivedDay {
+    /// Its first instant.
+    pub start: Micros,
+    /// Its file, relative to the archive.
+    pub file: PathBuf,
+    /// Whether rows were stored in the database since, which replace those of the file with their key.
+    pub late: bool,
+}
+
+/// The open transaction of a question.
+pub struct Snapshot<'a> {
+    connection: &'a Connection,
+}
+
+impl<'a> Snapshot<'a> {
+    pub(super) fn new(connection: &'a Connection) -> Self {
+        Self { connection }
+    }
+
+    /// The levels of a table's roll-ups that hold anything, coarsest first.
+    pub fn rolled(&self, table: &Table) -> Result<Vec<Rolled>, ReadError> {
+        let mut statement =
+            self.connection.prepare(include_str!("../../queries/rollup/progress.sql")).map_err(failed)?;
+        let found = statement
+            .query_map([table.name], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)))
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(failed)?;
+        let rolled = |level: &Level| {
+            let (_, from, until) = found.iter().find(|(name, _, _)| name == level.name())?;
+            Some(Rolled { level: *level, from: *from, until: *until }).filter(|rolled| rolled.from < rolled.until)
+        };
+        Ok(LEVELS.iter().rev().filter_map(rolled).collect())
+    }
+
+    /// The days of a table that are in the archive and have an instant from `start` to `end`, oldest first.
+    pub fn archived(&self, table: &Table, start: Micros, end: Micros) -> Result<Vec<ArchivedDay>, ReadError> {
+        let mut statement = self.connection.prepare(include_str!("../../queries/archive/days.sql")).map_err(failed)?;
+        let instant = |micros| Bound::Timestamp(TimeUnit::Microsecond, micros);
+        let day = |row: &duckdb::Row<'_>| {
+            Ok(ArchivedDay { start: row.get(0)?, file: row.get::<_, String>(1)?.into(), late: row.get(2)? })
+        };
+        statement
+            .query_map(params![table.name, instant(start), instant(end)], day)
+            .and_then(Iterator::collect)
+            .map_err(failed)
+    }
+}
