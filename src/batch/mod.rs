@@ -3,7 +3,9 @@
 //! `collect`, `ingest`, `encode` and `serve` know only this; none of them can see the store.
 
 mod channel;
+mod shortage;
 mod stream;
 
 pub use channel::{Acknowledge, BatchReceiver, BatchSender, Write, WriteError, channel};
+pub use shortage::{Gate, Shortage};
 pub use stream::{BatchStream, ReadError};
