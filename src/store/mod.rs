@@ -14,7 +14,6 @@ mod high_water;
 mod interrupt;
 mod legacy;
 pub mod lock;
-mod log;
 mod maintenance;
 mod reader;
 mod recover;
@@ -25,6 +24,7 @@ mod space;
 mod table_writer;
 mod text;
 mod value;
+mod write_ahead_log;
 mod writer;
 
 use std::net::SocketAddr;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use duckdb::Connection;
 
-use super::log::{self, Extent};
 use super::text::fill;
+use super::write_ahead_log::{Extent, examine};
 use super::{StoreError, connect, files};
 use crate::config::StoreSettings;
 use crate::tables::TABLES;
@@ -72,7 +72,9 @@ pub fn report(connection: &Connection, losses: &[Loss]) -> Result<(), StoreError
                 "the last write to the database was not finished: its {bytes} bytes, which nobody was told are stored, \
                  are left out and kept in {kept}. {newest}"
             ),
-            Some(_) => tracing::error!("{loss}. {newest}: rows that were stored after them have to be sent again"),
+            Some(_) => {
+                tracing::error!("rows are lost: {loss}. {newest}: what was stored after these has to be sent again")
+            }
         }
     }
     Ok(())
@@ -104,7 +106,7 @@ fn keep_what_was_left_out(log: &Path) -> Result<Option<Loss>, StoreError> {
     if files::size_of(log).map_err(unusable(log))? == 0 {
         return Ok(None);
     }
-    match log::examine(log, u64::MAX).map_err(unusable(log))? {
+    match examine(log, u64::MAX).map_err(unusable(log))? {
         Some(extent) if extent.rest() > 0 => {
             let Extent { committed, damaged, .. } = extent;
             let reason = damaged.then(|| format!("it is damaged from byte {committed} on"));
@@ -119,7 +121,7 @@ fn readable(log: &Path, refusal: &str) -> Result<u64, StoreError> {
     let Some((_, place)) = refusal.split_once("at byte position ") else { return Ok(0) };
     let digits = place.split(|character: char| !character.is_ascii_digit()).next().unwrap_or_default();
     let Ok(limit) = digits.parse() else { return Ok(0) };
-    Ok(log::examine(log, limit).map_err(unusable(log))?.map_or(0, |extent| extent.committed))
+    Ok(examine(log, limit).map_err(unusable(log))?.map_or(0, |extent| extent.committed))
 }
 
 /// Takes everything from byte `from` on out of the log, and what was written beside a checkpoint, which comes after it.

@@ -11,8 +11,10 @@ use std::path::Path;
 const LARGEST_PART: u64 = 16 << 20;
 /// The length of a part and its checksum, which stand before it.
 const PREFIX: u64 = 16;
-/// The version of the log whose parts can be counted.
+/// The version of the log whose parts can be counted, and those whose parts cannot: old ones have no lengths, and what
+/// is in encrypted ones is hidden.
 const COUNTABLE: u64 = 2;
+const UNCOUNTABLE: [u64; 2] = [1, 3];
 /// Fields of the first part: what it is,
 const KIND: u16 = 100;
 /// the version of the log,
@@ -44,8 +46,7 @@ impl Extent {
     }
 }
 
-/// Counts the parts of a log that end before `limit`. `None` where they cannot be counted: an old version writes no
-/// lengths, an encrypted one hides what is in them.
+/// Counts the parts of a log that end before `limit`. `None` where they cannot be counted.
 pub fn examine(path: &Path, limit: u64) -> Result<Option<Extent>> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
@@ -53,10 +54,10 @@ pub fn examine(path: &Path, limit: u64) -> Result<Option<Extent>> {
     let mut extent = Extent { committed: 0, length, damaged: false };
     match reader.first_part() {
         Ok(COUNTABLE) => {}
-        Ok(_) => return Ok(None),
+        Ok(version) if UNCOUNTABLE.contains(&version) => return Ok(None),
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(Some(extent)),
-        Err(error) if error.kind() == ErrorKind::InvalidData => return Ok(Some(Extent { damaged: true, ..extent })),
-        Err(error) => return Err(error),
+        Err(error) if error.kind() != ErrorKind::InvalidData => return Err(error),
+        _ => return Ok(Some(Extent { damaged: true, ..extent })),
     }
     extent.committed = reader.position;
     while length - reader.position >= PREFIX {
@@ -185,7 +186,12 @@ mod tests {
 
     #[test]
     fn what_is_no_log_is_damaged_and_an_old_version_is_not_counted() {
-        assert!(examined(b"these are notes, not a log", ALL).unwrap().damaged);
+        for garbage in [b"these are notes, not a log".as_slice(), &[0xff; 50], &[0; 50]] {
+            assert_eq!(
+                examined(garbage, ALL),
+                Some(Extent { committed: 0, length: garbage.len() as u64, damaged: true })
+            );
+        }
         let (mut log, [header, ..]) = log(false);
         log[header as usize + 5] = 1;
         assert_eq!(examined(&log, ALL).unwrap(), Extent { committed: header, length: log.len() as u64, damaged: true });
