@@ -79,6 +79,8 @@ pub struct StoreSettings {
     pub readers: usize,
     /// Batches that may wait for the writer, in bytes.
     pub queue_bytes: usize,
+    /// What stays free on the database's disk, in bytes, though never more than a tenth of the disk.
+    pub min_free_bytes: u64,
 }
 
 /// Where values come from.
@@ -167,6 +169,7 @@ impl Default for StoreSettings {
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             readers: 32,
             queue_bytes: 256 << 20,
+            min_free_bytes: 512 << 20,
         }
     }
 }

@@ -15,7 +15,12 @@ static PROCESS_START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The wall clock.
 pub fn now() -> Micros {
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
+    since_epoch(SystemTime::now())
+}
+
+/// An instant of the wall clock, such as that of a file.
+pub fn since_epoch(instant: SystemTime) -> Micros {
+    match instant.duration_since(UNIX_EPOCH) {
         Ok(since) => Micros::try_from(since.as_micros()).unwrap_or(Micros::MAX),
         Err(before) => -Micros::try_from(before.duration().as_micros()).unwrap_or(Micros::MAX),
     }

@@ -4,8 +4,10 @@
 
 mod channel;
 mod order;
+mod shortage;
 mod stream;
 
 pub use channel::{Acknowledge, BatchReceiver, BatchSender, Write, WriteError, channel};
 pub use order::newest_first;
+pub use shortage::{Gate, Shortage};
 pub use stream::{BatchStream, ReadError};

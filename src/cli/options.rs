@@ -129,6 +129,12 @@ pub(super) struct StoreOptions {
     #[arg(long, env = "OBSERVABILITY_QUEUE_SIZE", value_name = "SIZE")]
     #[serde(deserialize_with = "from_file")]
     queue_size: Option<Size>,
+
+    /// Space that stays free on the database's disk, but never more than a tenth of it; below that no rows are stored,
+    /// and ingest is told so [default: 512MiB]
+    #[arg(long, env = "OBSERVABILITY_MIN_FREE_SPACE", value_name = "SIZE")]
+    #[serde(deserialize_with = "from_file")]
+    min_free_space: Option<Size>,
 }
 
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -267,6 +273,7 @@ impl StoreOptions {
         set(&mut store.threads, self.threads);
         set(&mut store.readers, self.readers);
         set(&mut store.queue_bytes, self.queue_size);
+        set(&mut store.min_free_bytes, self.min_free_space);
     }
 }
 

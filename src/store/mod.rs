@@ -3,21 +3,28 @@
 //! [`Store::open`] takes the lock file and the only connection the program opens; every other connection is a clone of
 //! it. `writer` is the one thread that changes the file: `table_writer` stores a table's rows so that the last write
 //! of a key wins, with the help of `high_water`. [`Reader`] streams answers from a pool of connections and `interrupt`
-//! stops those that take too long or that nobody waits for. `schema` brings the file to the declared tables.
+//! stops those that take too long or that nobody waits for. `schema` brings the file to the declared tables, `legacy`
+//! before it those of an older service. `recover` opens a file whose log is damaged, and `space` keeps the disk from
+//! running full.
 
 mod error;
 mod failure;
+mod files;
 mod high_water;
 mod interrupt;
+mod legacy;
 pub mod lock;
 mod maintenance;
 mod reader;
+mod recover;
 mod rollup;
 mod schema;
 mod snapshot;
+mod space;
 mod table_writer;
 mod text;
 mod value;
+mod write_ahead_log;
 mod writer;
 
 use std::net::SocketAddr;
@@ -31,6 +38,7 @@ pub use error::StoreError;
 pub use failure::Failure;
 pub use maintenance::{Maintenance, MaintenanceError};
 pub use reader::Reader;
+pub use recover::Loss;
 pub use rollup::{FINEST, LEVELS, Level, Rollups, TableRollup, text as rollup_text};
 pub use snapshot::{ArchivedDay, NewestFirst, Rolled, Snapshot, Statement};
 pub use value::Value;
@@ -49,6 +57,7 @@ pub struct Store {
     maintenance: Maintenance,
     rollups: Rollups,
     failure: Failure,
+    losses: Vec<Loss>,
     stop: CancellationToken,
     writer: std::thread::JoinHandle<()>,
 }
@@ -59,13 +68,12 @@ impl Store {
     /// Must be called on a runtime. Fails when another server has the file, when the file cannot be used, or when its
     /// tables are not the declared ones.
     pub fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
-        if let Some(directory) = settings.path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-            std::fs::create_dir_all(directory)
-                .map_err(|source| StoreError::Unusable { path: directory.to_owned(), source })?;
-        }
+        files::prepare(&settings.path)?;
         let lock = lock::Lock::acquire(&settings.path)?;
-        let connection = connect(&settings.path, settings)?;
+        let (connection, losses) = recover::open(settings)?;
+        let connection = legacy::rebuild(connection, settings)?;
         schema::migrate(&connection)?;
+        recover::report(&connection, &losses)?;
         let clones = |count| (0..count).map(|_| connection.try_clone()).collect::<Result<Vec<_>, _>>();
         let (failure, rollups) = (Failure::default(), Rollups::default());
         let reader =
@@ -81,13 +89,14 @@ impl Store {
             rollup_interval: settings.rollup_interval,
         };
         let (maintenance, tasks) = maintenance::channel();
-        let writer = writer::Writer::new(connection, receiver, tasks, pace, rollups.clone(), failure.clone())?;
+        let space = space::Space::new(&settings.path, settings.min_free_bytes, batches.gate());
+        let writer = writer::Writer::new(connection, receiver, tasks, pace, rollups.clone(), failure.clone(), space)?;
         let (runtime, stopped) = (Handle::current(), stop.clone());
         let writer = std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || writer.run(&runtime, &stopped))
             .map_err(|error| StoreError::Writer(error.to_string()))?;
-        Ok(Self { lock, batches, reader, maintenance, rollups, failure, stop, writer })
+        Ok(Self { lock, batches, reader, maintenance, rollups, failure, losses, stop, writer })
     }
 
     /// The way in.
@@ -115,6 +124,11 @@ impl Store {
         self.failure.clone()
     }
 
+    /// What could not be taken over from the log of the last run.
+    pub fn losses(&self) -> &[Loss] {
+        &self.losses
+    }
+
     /// Tells others where this server can be asked.
     pub fn announce(&self, address: SocketAddr, secure: bool) {
         self.lock.announce(address, secure);
@@ -135,14 +149,22 @@ impl Store {
 
 /// The only place where the program opens a connection.
 fn connect(path: &Path, settings: &StoreSettings) -> Result<Connection, duckdb::Error> {
+    let disk = space::Disk::of(path);
+    let floor = disk.map_or(settings.min_free_bytes, |disk| disk.floor(settings.min_free_bytes));
+    // Half of what may be used: what a query spills must not be what the writer lacks.
+    let spill = disk.map_or(u64::MAX / 2, |disk| disk.free.saturating_sub(floor) / 2);
     let config = Config::default()
         .max_memory(&format!("{}B", settings.memory_limit_bytes))?
         .threads(i64::try_from(settings.threads.max(1)).unwrap_or(i64::MAX))?
         .with("autoinstall_known_extensions", "false")?
         .with("autoload_known_extensions", "false")?
         // A checkpoint at the default 16 MiB of log is what a writer of 10,000-row batches waits for most.
-        .with("checkpoint_threshold", "128MB")?;
-    Connection::open_with_flags(path, config)
+        .with("checkpoint_threshold", &format!("{}B", space::checkpoint_threshold(floor)))?
+        .with("max_temp_directory_size", &format!("{spill}B"))?;
+    let connection = Connection::open_with_flags(path, config)?;
+    // The writer checkpoints at the end. A start that is broken off leaves the file and its log as they are.
+    connection.execute_batch("PRAGMA disable_checkpoint_on_shutdown")?;
+    Ok(connection)
 }
 
 #[cfg(test)]

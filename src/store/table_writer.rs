@@ -27,6 +27,9 @@ pub enum TableWriteError {
     /// The engine refused.
     #[error("{0}")]
     Engine(#[from] duckdb::Error),
+    /// There is no space for the rows.
+    #[error(transparent)]
+    NoSpace(#[from] crate::batch::Shortage),
     /// The batch is not of its table's schema.
     #[error("{0}")]
     Batch(#[from] arrow::error::ArrowError),

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::failure::Failure;
 use super::maintenance::{Task, Tasks, TouchedDays};
 use super::rollup::{Past, Roller, Rollups};
+use super::space::Space;
 use super::table_writer::{TableWriteError, TableWriter};
-use crate::batch::{BatchReceiver, Write, WriteError};
+use crate::batch::{BatchReceiver, Shortage, Write, WriteError};
 use crate::tables::{TABLES, Table};
 
 /// Writes that one transaction takes at the most: enough to share a sync, few enough to keep it short.
@@ -21,6 +22,9 @@ const GROUP_ROWS: usize = 200_000;
 
 /// Failures after which collected rows are given up.
 const PATIENCE: u32 = 60;
+
+/// How often a full disk is looked at again.
+const LOOK_FOR_SPACE: Duration = Duration::from_secs(1);
 
 /// When collected rows are written at the latest.
 pub struct Pace {
@@ -52,6 +56,7 @@ pub struct Writer {
     touched: TouchedDays,
     pace: Pace,
     failure: Failure,
+    space: Space,
     /// Collected rows that nobody waits for, oldest first.
     gathered: Vec<Write>,
     /// When the oldest of them arrived.
@@ -67,6 +72,7 @@ impl Writer {
         pace: Pace,
         rollups: Rollups,
         failure: Failure,
+        space: Space,
     ) -> Result<Self, duckdb::Error> {
         let writers = |table| {
             Ok::<_, duckdb::Error>((
@@ -77,7 +83,19 @@ impl Writer {
         let tables = TABLES.into_iter().map(writers).collect::<Result<_, _>>()?;
         let (gathered, gathering_since) = (Vec::new(), None);
         let touched = TouchedDays::default();
-        Ok(Self { connection, tables, rollups, receiver, tasks, touched, pace, failure, gathered, gathering_since })
+        Ok(Self {
+            connection,
+            tables,
+            rollups,
+            receiver,
+            tasks,
+            touched,
+            pace,
+            failure,
+            space,
+            gathered,
+            gathering_since,
+        })
     }
 
     /// Runs until `stop` is cancelled or every sender is gone, then stores what is left and checkpoints.
@@ -92,6 +110,10 @@ impl Writer {
                     continue;
                 }
             };
+            if self.space.is_short() {
+                // Says by itself when there is room again, whether anything waits for it or not.
+                let _ = self.space.check();
+            }
             let acknowledged = arrived.iter().any(|write| write.acknowledge.is_some());
             if !arrived.is_empty() {
                 self.gathering_since.get_or_insert_with(Instant::now);
@@ -120,6 +142,7 @@ impl Writer {
         let gathered = self.gathering_since.map(|since| since + self.pace.write_interval);
         let rolling = self.tables.iter().filter_map(|(_, roller)| roller.due()).min().map(Instant::from_std);
         let due = gathered.into_iter().chain(rolling).min();
+        let space = self.space.is_short().then(|| Instant::now() + LOOK_FOR_SPACE);
         // In no order, so that neither writes nor tasks can hold up the other for ever.
         tokio::select! {
             count = self.receiver.recv_many(arrived, GROUP) => if count > 0 { Woken::Open } else { Woken::Closed },
@@ -131,6 +154,7 @@ impl Writer {
                 Woken::Open
             }
             () = sleep_until(due) => Woken::Open,
+            () = sleep_until(space) => Woken::Open,
         }
     }
 
@@ -141,6 +165,9 @@ impl Writer {
     }
 
     fn store_gathered(&mut self) {
+        if let Err(shortage) = self.space.check() {
+            return self.hold_back(&shortage);
+        }
         let mut waiting = std::mem::take(&mut self.gathered).into_iter().peekable();
         while waiting.peek().is_some() {
             let mut group_rows = 0;
@@ -151,6 +178,22 @@ impl Writer {
                 group.push(write);
             }
             self.store(group);
+        }
+    }
+
+    /// Without space nothing is tried: whoever waits is told, and collected rows wait.
+    fn hold_back(&mut self, shortage: &Shortage) {
+        for write in std::mem::take(&mut self.gathered) {
+            self.keep_or_refuse(write, shortage);
+        }
+    }
+
+    fn keep_or_refuse(&mut self, write: Write, shortage: &Shortage) {
+        if write.acknowledge.is_some() {
+            answer(write, Err(WriteError::NoSpace(*shortage)));
+        } else {
+            self.gathered.push(write);
+            self.gathering_since.get_or_insert_with(Instant::now);
         }
     }
 
@@ -166,9 +209,11 @@ impl Writer {
     /// Rows that somebody waits for are that client's to send again. Collected rows exist nowhere else: they are tried
     /// again with the next ones, so that a passing fault costs nothing; the room that they keep holds up collectors.
     fn fail(&mut self, mut write: Write, error: &TableWriteError) {
+        if let TableWriteError::NoSpace(shortage) = error {
+            return self.keep_or_refuse(write, shortage);
+        }
         let (table, rows) = (write.table.name, rows(&write));
         write.failures += 1;
-        self.failure.notice(&error.to_string());
         if write.acknowledge.is_none() && write.failures < PATIENCE {
             tracing::warn!(table, rows, failures = write.failures, %error, "collected rows were not stored, trying again");
             self.gathered.push(write);
@@ -180,9 +225,11 @@ impl Writer {
     }
 
     fn transact(&mut self, group: &[Write]) -> Result<(), TableWriteError> {
+        self.space.check_for(group.iter().map(Write::bytes).sum())?;
         self.connection.execute_batch("BEGIN")?;
         let mut pasts: Vec<Past> = self.tables.iter().map(|(_, roller)| roller.past()).collect();
         let stored = self.store_tables(group, &mut pasts).and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
+        let stored = stored.map_err(|error| self.name(error));
         match &stored {
             Ok(()) => {
                 for ((writer, roller), past) in self.tables.iter_mut().zip(&pasts) {
@@ -200,6 +247,16 @@ impl Writer {
             }
         }
         stored
+    }
+
+    /// Tells a full disk from what is wrong with the rows, and both from the end of the engine.
+    fn name(&self, error: TableWriteError) -> TableWriteError {
+        let text = error.to_string();
+        self.failure.notice(&text);
+        if self.failure.is_raised() {
+            return error;
+        }
+        self.space.ran_out(&text).map_or(error, Into::into)
     }
 
     fn store_tables(&mut self, group: &[Write], pasts: &mut [Past]) -> Result<(), TableWriteError> {
