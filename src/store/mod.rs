@@ -3,8 +3,10 @@
 //! [`Store::open`] takes the lock file and the only connection the program opens; every other connection is a clone of
 //! it. `writer` is the one thread that changes the file: `table_writer` stores a table's rows so that the last write
 //! of a key wins, with the help of `high_water`. [`Reader`] streams answers from a pool of connections and `interrupt`
-//! stops those that take too long or that nobody waits for. `schema` brings the file to the declared tables.
+//! stops those that take too long or that nobody waits for. `archive` makes the days in the database and those in the
+//! archive one table. `schema` brings the file to the declared tables.
 
+mod archive;
 mod error;
 mod failure;
 mod high_water;
@@ -27,6 +29,7 @@ use duckdb::{Config, Connection};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+pub use archive::{FiledDay, HotDay};
 pub use error::StoreError;
 pub use failure::Failure;
 pub use maintenance::{Maintenance, MaintenanceError};
@@ -35,6 +38,7 @@ pub use rollup::{LEVELS, Level};
 pub use snapshot::{ArchivedDay, Rolled, Snapshot, Statement};
 pub use value::Value;
 
+use crate::archive::Files;
 use crate::batch::{BatchSender, channel};
 use crate::config::StoreSettings;
 
@@ -46,6 +50,7 @@ pub struct Store {
     lock: lock::Lock,
     batches: BatchSender,
     reader: Reader,
+    files: Files,
     maintenance: Maintenance,
     failure: Failure,
     stop: CancellationToken,
@@ -67,9 +72,11 @@ impl Store {
         schema::migrate(&connection)?;
         let clones = |count| (0..count).map(|_| connection.try_clone()).collect::<Result<Vec<_>, _>>();
         let failure = Failure::default();
-        let reader = Reader::new(clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, failure.clone());
-        // From here on no statement reaches files, settings or the network, whoever wrote it.
-        connection.execute_batch("SET enable_external_access = false; SET lock_configuration = true")?;
+        let files = Files::new(&settings.archive(), &settings.archive_cache(), settings.archive_cache_bytes)
+            .map_err(Box::new)?;
+        let readers = (clones(settings.readers.max(1))?, clones(RESERVED_READERS)?);
+        let reader = Reader::new(readers.0, readers.1, files.clone(), failure.clone());
+        lock_down(&connection, files.directory())?;
 
         let (batches, receiver) = channel(settings.queue_bytes);
         let stop = CancellationToken::new();
@@ -81,7 +88,7 @@ impl Store {
             .name("writer".into())
             .spawn(move || writer.run(&runtime, &stopped))
             .map_err(|error| StoreError::Writer(error.to_string()))?;
-        Ok(Self { lock, batches, reader, maintenance, failure, stop, writer })
+        Ok(Self { lock, batches, reader, files, maintenance, failure, stop, writer })
     }
 
     /// The way in.
@@ -97,6 +104,11 @@ impl Store {
     /// Work on the database beside the rows that come in.
     pub fn maintenance(&self) -> Maintenance {
         self.maintenance.clone()
+    }
+
+    /// The files of archived days.
+    pub fn files(&self) -> Files {
+        self.files.clone()
     }
 
     /// Raised when the engine cannot go on: the program has to end and be started again.
@@ -120,6 +132,13 @@ impl Store {
             _ => Err(StoreError::Writer("its thread panicked; see the log".into())),
         }
     }
+}
+
+/// From here on no statement reaches settings, the network, or files outside of `directory`, whoever wrote it.
+fn lock_down(connection: &Connection, directory: &Path) -> Result<(), duckdb::Error> {
+    let directory = directory.to_string_lossy().replace('\'', "''");
+    connection.execute_batch(&format!("SET allowed_directories = ['{directory}']"))?;
+    connection.execute_batch("SET enable_external_access = false; SET lock_configuration = true")
 }
 
 /// The only place where the program opens a connection.

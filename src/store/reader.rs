@@ -15,6 +15,7 @@ use super::failure::Failure;
 use super::interrupt::{Stopped, Watch};
 use super::snapshot::{Snapshot, Statement};
 use super::value::{Value, bind};
+use crate::archive::Files;
 use crate::batch::{BatchStream, ReadError};
 
 /// Batches between the database and the socket of one query.
@@ -27,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Reader {
     pool: Arc<Pool>,
     reserve: Arc<Pool>,
+    files: Files,
     failure: Failure,
 }
 
@@ -41,9 +43,9 @@ type Opening = oneshot::Sender<Result<SchemaRef, ReadError>>;
 type Batches = mpsc::Sender<Result<RecordBatch, ReadError>>;
 
 impl Reader {
-    /// A pool of the given connections, and a small one in reserve.
-    pub fn new(connections: Vec<Connection>, reserve: Vec<Connection>, failure: Failure) -> Self {
-        Self { pool: Arc::new(Pool::new(connections)), reserve: Arc::new(Pool::new(reserve)), failure }
+    /// A pool of the given connections, and a small one in reserve; `files` are those of archived days.
+    pub fn new(connections: Vec<Connection>, reserve: Vec<Connection>, files: Files, failure: Failure) -> Self {
+        Self { pool: Arc::new(Pool::new(connections)), reserve: Arc::new(Pool::new(reserve)), files, failure }
     }
 
     /// Reads through the reserve: for short questions about the server itself, which must be answered however many
@@ -79,7 +81,7 @@ impl Reader {
         let (batches, received) = mpsc::channel(BATCHES_IN_FLIGHT);
         let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone());
         let guard = abandoned.drop_guard();
-        let job = Job { lease, watch, failure: self.failure.clone() };
+        let job = Job { lease, watch, files: self.files.clone(), limit, failure: self.failure.clone() };
         tokio::task::spawn_blocking(move || job.run(question, opening, &batches));
 
         let schema = opened.await.map_err(|_| ReadError::Failed("a query ended without an answer".into()))??;
@@ -88,6 +90,21 @@ impl Reader {
             batch
         });
         Ok(BatchStream::new(schema, stream))
+    }
+
+    /// Looks at what is stored where.
+    pub async fn look<T, Q>(&self, question: Q) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        Q: FnOnce(&Snapshot<'_>) -> Result<T, ReadError> + Send + 'static,
+    {
+        let lease = self.pool.lease().await?;
+        let files = self.files.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            // Each statement is a transaction of its own.
+            question(&Snapshot::new(lease.connection()?, &files, PATIENCE))
+        });
+        looked.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
     }
 
     /// Whether a statement can be planned; why not is [`ReadError::Invalid`].
@@ -149,6 +166,8 @@ impl Drop for Lease {
 struct Job {
     lease: Lease,
     watch: Watch,
+    files: Files,
+    limit: Duration,
     failure: Failure,
 }
 
@@ -189,7 +208,8 @@ impl Job {
     {
         let connection = self.lease.connection()?;
         connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
-        for statement in question(&Snapshot::new(connection))? {
+        let snapshot = Snapshot::new(connection, &self.files, self.limit);
+        for statement in question(&snapshot)? {
             self.stream(connection, statement, opening, batches)?;
         }
         Ok(())
