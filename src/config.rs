@@ -3,6 +3,7 @@
 //! [`Settings`] is what the program runs with. It is made by `cli` from flags, environment variables, a TOML file and
 //! these defaults, in that order of precedence, and checked once; nothing downstream checks again.
 
+mod ages;
 pub mod mapping;
 mod tls;
 
@@ -11,6 +12,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use self::mapping::Mapping;
+use crate::location::Location;
+pub use ages::{ArchiveSettings, RetentionSettings};
 pub use tls::TlsError;
 
 /// Everything the server can be told.
@@ -20,6 +23,10 @@ pub struct Settings {
     pub server: ServerSettings,
     /// The database file and its writer.
     pub store: StoreSettings,
+    /// When days leave the database for the archive.
+    pub archive: ArchiveSettings,
+    /// When days are dropped.
+    pub retention: RetentionSettings,
     /// Where values come from.
     pub collect: CollectSettings,
     /// Bounds of a query.
@@ -81,6 +88,23 @@ pub struct StoreSettings {
     pub queue_bytes: usize,
     /// What stays free on the database's disk, in bytes, though never more than a tenth of the disk.
     pub min_free_bytes: u64,
+    /// Where days leave the database for; without it, a directory beside the database.
+    pub archive: Option<Location>,
+    /// Local copies of archived days of a bucket, in bytes.
+    pub archive_cache_bytes: u64,
+}
+
+impl StoreSettings {
+    /// Where archived days are: `data/observability.archive` for `data/observability.duckdb`. Each database has its
+    /// own, as two databases may be in one directory.
+    pub fn archive(&self) -> Location {
+        self.archive.clone().unwrap_or_else(|| Location::Directory(self.path.with_extension("archive")))
+    }
+
+    /// Where copies of archived days are, when the archive is a bucket.
+    pub fn archive_cache(&self) -> PathBuf {
+        self.path.with_extension("archive-cache")
+    }
 }
 
 /// Where values come from.
@@ -170,6 +194,8 @@ impl Default for StoreSettings {
             readers: 32,
             queue_bytes: 256 << 20,
             min_free_bytes: 512 << 20,
+            archive: None,
+            archive_cache_bytes: 4 << 30,
         }
     }
 }

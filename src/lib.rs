@@ -5,13 +5,14 @@
 //! * [`collect`] asks the desk's services and the machine, or plays a simulated market, and makes batches;
 //!   [`ingest`] decodes the batches that others push.
 //! * [`tables`] declares what a row is; [`batch`] is how rows move; [`live`] keeps the newest values.
-//! * [`store`] is the database: one writer, many readers.
+//! * [`store`] is the database: one writer, many readers; [`archive`] keeps its old days as files.
 //! * [`query`] asks it: named questions of `queries/`, and users' own SQL.
 //! * [`encode`] turns answers into JSON, Arrow, Parquet, CSV.
 //! * [`serve`] is what clients talk to.
 //!
 //! [`server::run`] puts them together; [`cli`] and [`config`] say how; [`log`] and [`time`] serve them all.
 
+pub mod archive;
 pub mod batch;
 pub mod cli;
 pub mod collect;

@@ -3,10 +3,11 @@
 //! [`Store::open`] takes the lock file and the only connection the program opens; every other connection is a clone of
 //! it. `writer` is the one thread that changes the file: `table_writer` stores a table's rows so that the last write
 //! of a key wins, with the help of `high_water`. [`Reader`] streams answers from a pool of connections and `interrupt`
-//! stops those that take too long or that nobody waits for. `schema` brings the file to the declared tables, `legacy`
-//! before it those of an older service. `recover` opens a file whose log is damaged, and `space` keeps the disk from
-//! running full.
+//! stops those that take too long or that nobody waits for. `rollup` keeps buckets, `archive` makes the days in the
+//! database and those in the archive one table. `schema` brings the file to the declared tables, `legacy` before it
+//! those of an older service. `recover` opens a file whose log is damaged, and `space` keeps the disk from running full.
 
+mod archive;
 mod error;
 mod failure;
 mod files;
@@ -34,6 +35,7 @@ use duckdb::{Config, Connection};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+pub use archive::{FiledDay, HotDay};
 pub use error::StoreError;
 pub use failure::Failure;
 pub use maintenance::{Maintenance, MaintenanceError};
@@ -43,6 +45,7 @@ pub use rollup::{FINEST, LEVELS, Level, Rollups, TableRollup, text as rollup_tex
 pub use snapshot::{ArchivedDay, NewestFirst, Rolled, Snapshot, Statement};
 pub use value::Value;
 
+use crate::archive::Files;
 use crate::batch::{BatchSender, channel};
 use crate::config::StoreSettings;
 
@@ -54,6 +57,7 @@ pub struct Store {
     lock: lock::Lock,
     batches: BatchSender,
     reader: Reader,
+    files: Files,
     maintenance: Maintenance,
     rollups: Rollups,
     failure: Failure,
@@ -76,10 +80,11 @@ impl Store {
         recover::report(&connection, &losses)?;
         let clones = |count| (0..count).map(|_| connection.try_clone()).collect::<Result<Vec<_>, _>>();
         let (failure, rollups) = (Failure::default(), Rollups::default());
-        let reader =
-            Reader::new(clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, rollups.clone(), failure.clone());
-        // From here on no statement reaches files, settings or the network, whoever wrote it.
-        connection.execute_batch("SET enable_external_access = false; SET lock_configuration = true")?;
+        let files = Files::new(&settings.archive(), &settings.archive_cache(), settings.archive_cache_bytes)
+            .map_err(Box::new)?;
+        let shared = reader::Shared { files: files.clone(), rollups: rollups.clone(), failure: failure.clone() };
+        let reader = Reader::new(clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, shared.clone());
+        lock_down(&connection, files.directory())?;
 
         let (batches, receiver) = channel(settings.queue_bytes);
         let stop = CancellationToken::new();
@@ -90,13 +95,13 @@ impl Store {
         };
         let (maintenance, tasks) = maintenance::channel();
         let space = space::Space::new(&settings.path, settings.min_free_bytes, batches.gate());
-        let writer = writer::Writer::new(connection, receiver, tasks, pace, rollups.clone(), failure.clone(), space)?;
+        let writer = writer::Writer::new(connection, receiver, tasks, pace, shared, space)?;
         let (runtime, stopped) = (Handle::current(), stop.clone());
         let writer = std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || writer.run(&runtime, &stopped))
             .map_err(|error| StoreError::Writer(error.to_string()))?;
-        Ok(Self { lock, batches, reader, maintenance, rollups, failure, losses, stop, writer })
+        Ok(Self { lock, batches, reader, files, maintenance, rollups, failure, losses, stop, writer })
     }
 
     /// The way in.
@@ -117,6 +122,11 @@ impl Store {
     /// How far the roll-ups are.
     pub fn rollups(&self) -> Rollups {
         self.rollups.clone()
+    }
+
+    /// The files of archived days.
+    pub fn files(&self) -> Files {
+        self.files.clone()
     }
 
     /// Raised when the engine cannot go on: the program has to end and be started again.
@@ -145,6 +155,13 @@ impl Store {
             _ => Err(StoreError::Writer("its thread panicked; see the log".into())),
         }
     }
+}
+
+/// From here on no statement reaches settings, the network, or files outside of `directory`, whoever wrote it.
+fn lock_down(connection: &Connection, directory: &Path) -> Result<(), duckdb::Error> {
+    let directory = directory.to_string_lossy().replace('\'', "''");
+    connection.execute_batch(&format!("SET allowed_directories = ['{directory}']"))?;
+    connection.execute_batch("SET enable_external_access = false; SET lock_configuration = true")
 }
 
 /// The only place where the program opens a connection.

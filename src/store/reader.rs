@@ -16,6 +16,7 @@ use super::interrupt::{Stopped, Watch};
 use super::rollup::Rollups;
 use super::snapshot::{NewestFirst, Snapshot, Statement};
 use super::value::{Value, bind};
+use crate::archive::Files;
 use crate::batch::{BatchStream, ReadError, newest_first};
 
 /// Batches between the database and the socket of one query.
@@ -28,8 +29,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Reader {
     pool: Arc<Pool>,
     reserve: Arc<Pool>,
-    rollups: Rollups,
-    failure: Failure,
+    shared: Shared,
+}
+
+/// What the connections have in common beside the database.
+#[derive(Clone)]
+pub struct Shared {
+    /// The files of archived days.
+    pub files: Files,
+    /// How far the roll-ups are.
+    pub rollups: Rollups,
+    /// Raised when the engine cannot go on.
+    pub failure: Failure,
 }
 
 struct Pool {
@@ -44,8 +55,8 @@ type Batches = mpsc::Sender<Result<RecordBatch, ReadError>>;
 
 impl Reader {
     /// A pool of the given connections, and a small one in reserve.
-    pub fn new(connections: Vec<Connection>, reserve: Vec<Connection>, rollups: Rollups, failure: Failure) -> Self {
-        Self { pool: Arc::new(Pool::new(connections)), reserve: Arc::new(Pool::new(reserve)), rollups, failure }
+    pub fn new(connections: Vec<Connection>, reserve: Vec<Connection>, shared: Shared) -> Self {
+        Self { pool: Arc::new(Pool::new(connections)), reserve: Arc::new(Pool::new(reserve)), shared }
     }
 
     /// Reads through the reserve: for short questions about the server itself, which must be answered however many
@@ -81,7 +92,7 @@ impl Reader {
         let (batches, received) = mpsc::channel(BATCHES_IN_FLIGHT);
         let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone());
         let guard = abandoned.drop_guard();
-        let job = Job { lease, watch, rollups: self.rollups.clone(), failure: self.failure.clone() };
+        let job = Job { lease, watch, limit, shared: self.shared.clone() };
         tokio::task::spawn_blocking(move || job.run(question, opening, &batches));
 
         let schema = opened.await.map_err(|_| ReadError::Failed("a query ended without an answer".into()))??;
@@ -92,15 +103,29 @@ impl Reader {
         Ok(BatchStream::new(schema, stream))
     }
 
+    /// Looks at what is stored where.
+    pub async fn look<T, Q>(&self, question: Q) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        Q: FnOnce(&Snapshot<'_>) -> Result<T, ReadError> + Send + 'static,
+    {
+        let (lease, shared) = (self.pool.lease().await?, self.shared.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            // Each statement is a transaction of its own.
+            question(&Snapshot::new(lease.connection()?, &shared, PATIENCE))
+        });
+        looked.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
+    }
+
     /// Whether the statement that `question` gives can be planned; why not is [`ReadError::Invalid`].
     pub async fn plan<Q>(&self, question: Q) -> Result<(), ReadError>
     where
         Q: FnOnce(&Snapshot<'_>) -> Result<Arc<str>, ReadError> + Send + 'static,
     {
-        let (lease, rollups) = (self.pool.lease().await?, self.rollups.clone());
+        let (lease, shared) = (self.pool.lease().await?, self.shared.clone());
         let planned = tokio::task::spawn_blocking(move || {
             let connection = lease.connection()?;
-            let sql = question(&Snapshot::new(connection, &rollups))?;
+            let sql = question(&Snapshot::new(connection, &shared, PATIENCE))?;
             connection.prepare(&sql).map(drop).map_err(|error| ReadError::Invalid(error.to_string()))
         });
         planned.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
@@ -156,8 +181,8 @@ impl Drop for Lease {
 struct Job {
     lease: Lease,
     watch: Watch,
-    rollups: Rollups,
-    failure: Failure,
+    limit: Duration,
+    shared: Shared,
 }
 
 impl Job {
@@ -176,7 +201,7 @@ impl Job {
         }
         drop(self.lease);
         let Err(error) = result else { return };
-        self.failure.notice(&error.to_string());
+        self.shared.failure.notice(&error.to_string());
         let error = match stopped {
             Some(Stopped::TimedOut(limit)) => ReadError::TimedOut(limit),
             Some(Stopped::Abandoned) => return,
@@ -197,7 +222,8 @@ impl Job {
     {
         let connection = self.lease.connection()?;
         connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
-        for statement in question(&Snapshot::new(connection, &self.rollups))? {
+        let snapshot = Snapshot::new(connection, &self.shared, self.limit);
+        for statement in question(&snapshot)? {
             self.stream(connection, statement, opening, batches)?;
         }
         Ok(())

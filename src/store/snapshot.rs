@@ -1,15 +1,16 @@
 //! What is stored where, as of one read transaction: how far roll-ups reach, and which days are in the archive.
 
-use std::path::PathBuf;
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Duration;
 
-use duckdb::types::{TimeUnit, Value as Bound};
-use duckdb::{Connection, params};
+use duckdb::Connection;
 
-use super::reader::failed;
-use super::rollup::{LEVELS, Level, Rollups};
-use super::text::rows_of;
+use super::archive;
+use super::reader::{Shared, failed};
+use super::rollup::{LEVELS, Level};
 use super::value::Value;
+use crate::archive::Lease;
 use crate::batch::ReadError;
 use crate::tables::Table;
 use crate::time::Micros;
@@ -58,31 +59,35 @@ pub struct ArchivedDay {
     /// Its first instant.
     pub start: Micros,
     /// Its file, relative to the archive.
-    pub file: PathBuf,
+    pub file: String,
     /// Whether rows were stored in the database since, which replace those of the file with their key.
     pub late: bool,
+    /// Rows in the file.
+    pub rows: u64,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Sum of the hashes of its rows, as [`crate::batch::Checksum`] shows it.
+    pub checksum: String,
 }
 
 /// The open transaction of a question.
 pub struct Snapshot<'a> {
-    connection: &'a Connection,
-    rollups: &'a Rollups,
+    pub(super) connection: &'a Connection,
+    pub(super) shared: &'a Shared,
+    /// How long the question may take.
+    pub(super) limit: Duration,
+    /// Files that the statements read: they stay until the question has been answered.
+    pub(super) leases: RefCell<Vec<Lease>>,
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(connection: &'a Connection, rollups: &'a Rollups) -> Self {
-        Self { connection, rollups }
-    }
-
-    /// The rows of a table from `from` up to but not including `until`, as a relation: wherever they are kept. It may
-    /// have rows outside the span.
-    pub fn rows(&self, table: &Table, from: Micros, until: Micros) -> Result<String, ReadError> {
-        rows_of(self.connection, table, from, until).map_err(failed)
+    pub(super) fn new(connection: &'a Connection, shared: &'a Shared, limit: Duration) -> Self {
+        Self { connection, shared, limit, leases: RefCell::default() }
     }
 
     /// How many labels a table has at the most.
     pub fn labels(&self, table: &Table) -> usize {
-        self.rollups.labels(table)
+        self.shared.rollups.labels(table)
     }
 
     /// The levels of a table's roll-ups that hold anything, coarsest first.
@@ -102,14 +107,6 @@ impl<'a> Snapshot<'a> {
 
     /// The days of a table that are in the archive and have an instant from `start` to `end`, oldest first.
     pub fn archived(&self, table: &Table, start: Micros, end: Micros) -> Result<Vec<ArchivedDay>, ReadError> {
-        let mut statement = self.connection.prepare(include_str!("../../queries/archive/days.sql")).map_err(failed)?;
-        let instant = |micros| Bound::Timestamp(TimeUnit::Microsecond, micros);
-        let day = |row: &duckdb::Row<'_>| {
-            Ok(ArchivedDay { start: row.get(0)?, file: row.get::<_, String>(1)?.into(), late: row.get(2)? })
-        };
-        statement
-            .query_map(params![table.name, instant(start), instant(end)], day)
-            .and_then(Iterator::collect)
-            .map_err(failed)
+        archive::archived(self.connection, table, start, end)
     }
 }

@@ -7,9 +7,9 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::failure::Failure;
 use super::maintenance::{Task, Tasks, TouchedDays};
-use super::rollup::{Past, Roller, Rollups};
+use super::reader::Shared;
+use super::rollup::{Past, Roller};
 use super::space::Space;
 use super::table_writer::{TableWriteError, TableWriter};
 use crate::batch::{BatchReceiver, Shortage, Write, WriteError};
@@ -50,12 +50,11 @@ enum Woken {
 pub struct Writer {
     connection: Connection,
     tables: Vec<(TableWriter, Roller)>,
-    rollups: Rollups,
     receiver: BatchReceiver,
     tasks: Tasks,
     touched: TouchedDays,
     pace: Pace,
-    failure: Failure,
+    shared: Shared,
     space: Space,
     /// Collected rows that nobody waits for, oldest first.
     gathered: Vec<Write>,
@@ -70,32 +69,19 @@ impl Writer {
         receiver: BatchReceiver,
         tasks: Tasks,
         pace: Pace,
-        rollups: Rollups,
-        failure: Failure,
+        shared: Shared,
         space: Space,
     ) -> Result<Self, duckdb::Error> {
         let writers = |table| {
             Ok::<_, duckdb::Error>((
                 TableWriter::new(&connection, table)?,
-                Roller::new(&connection, table, pace.rollup_interval)?,
+                Roller::new(&connection, table, pace.rollup_interval, shared.files.clone())?,
             ))
         };
         let tables = TABLES.into_iter().map(writers).collect::<Result<_, _>>()?;
         let (gathered, gathering_since) = (Vec::new(), None);
         let touched = TouchedDays::default();
-        Ok(Self {
-            connection,
-            tables,
-            rollups,
-            receiver,
-            tasks,
-            touched,
-            pace,
-            failure,
-            space,
-            gathered,
-            gathering_since,
-        })
+        Ok(Self { connection, tables, receiver, tasks, touched, pace, shared, space, gathered, gathering_since })
     }
 
     /// Runs until `stop` is cancelled or every sender is gone, then stores what is left and checkpoints.
@@ -126,7 +112,9 @@ impl Writer {
             if !open {
                 break;
             }
-            self.roll_up();
+            if !self.space.is_short() {
+                self.roll_up();
+            }
         }
         let lost: usize = self.gathered.iter().map(rows).sum();
         if lost > 0 {
@@ -140,9 +128,9 @@ impl Writer {
     /// Waits for writes, for a task or for the time to flush.
     async fn wait(&mut self, arrived: &mut Vec<Write>, stop: &CancellationToken) -> Woken {
         let gathered = self.gathering_since.map(|since| since + self.pace.write_interval);
-        let rolling = self.tables.iter().filter_map(|(_, roller)| roller.due()).min().map(Instant::from_std);
-        let due = gathered.into_iter().chain(rolling).min();
         let space = self.space.is_short().then(|| Instant::now() + LOOK_FOR_SPACE);
+        let rolling = self.tables.iter().filter(|_| space.is_none()).filter_map(|(_, roller)| roller.due()).min();
+        let due = gathered.into_iter().chain(rolling.map(Instant::from_std)).min();
         // In no order, so that neither writes nor tasks can hold up the other for ever.
         tokio::select! {
             count = self.receiver.recv_many(arrived, GROUP) => if count > 0 { Woken::Open } else { Woken::Closed },
@@ -252,8 +240,8 @@ impl Writer {
     /// Tells a full disk from what is wrong with the rows, and both from the end of the engine.
     fn name(&self, error: TableWriteError) -> TableWriteError {
         let text = error.to_string();
-        self.failure.notice(&text);
-        if self.failure.is_raised() {
+        self.shared.failure.notice(&text);
+        if self.shared.failure.is_raised() {
             return error;
         }
         self.space.ran_out(&text).map_or(error, Into::into)
@@ -275,10 +263,10 @@ impl Writer {
             if roller.is_due()
                 && let Err(error) = roller.step(&self.connection)
             {
-                self.failure.notice(&error.to_string());
+                self.shared.failure.notice(&error.to_string());
                 tracing::error!(table = roller.table().name, %error, "a roll-up was not made; rows answer in its place");
             }
-            self.rollups.report(roller, writer.labels());
+            self.shared.rollups.report(roller, writer.labels());
         }
     }
 }

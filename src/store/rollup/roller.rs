@@ -6,8 +6,9 @@ use duckdb::Connection;
 
 use super::text::{self, fill};
 use super::{FINEST, LEVELS, Level, Past};
+use crate::archive::Files;
+use crate::store::archive::rows_of;
 use crate::store::table_writer::{TableWriteError, append};
-use crate::store::text::rows_of;
 use crate::tables::Table;
 use crate::time::{self, DAY, Micros, SECOND};
 
@@ -17,13 +18,14 @@ const LAG: Micros = 120 * SECOND;
 const ROWS: usize = 400_000;
 /// What a step should take: long enough to be worth its statements, short enough for those who wait for the writer.
 const STEP: (Duration, Duration) = (Duration::from_millis(40), Duration::from_millis(120));
+/// How long files of archived days may take to come.
+const FETCH: Duration = Duration::from_secs(60);
 /// The span of a step, which grows and shrinks with the time it takes.
 const SPAN: (Micros, Micros) = (60 * SECOND, 32 * DAY);
 /// Before every row: year 1.
 const BEGINNING: Micros = -719_162 * DAY;
 
 /// Keeps the roll-ups of one table. Used by the writer alone.
-#[derive(Debug)]
 pub struct Roller {
     table: &'static Table,
     /// What lies before this is rolled up.
@@ -39,11 +41,18 @@ pub struct Roller {
     behind: bool,
     /// How long complete buckets wait at the most.
     interval: Duration,
+    /// Rows of archived days, which stale buckets may be made of.
+    files: Files,
 }
 
 impl Roller {
     /// Creates what is missing in the database and reads how far it is.
-    pub fn new(connection: &Connection, table: &'static Table, interval: Duration) -> Result<Self, duckdb::Error> {
+    pub fn new(
+        connection: &Connection,
+        table: &'static Table,
+        interval: Duration,
+        files: Files,
+    ) -> Result<Self, duckdb::Error> {
         for level in LEVELS {
             let buckets = text::of_rows(table, table.name, level.width(), 0, 0, "");
             let create = fill(include_str!("../../../queries/rollup/create.sql"), table, level);
@@ -60,7 +69,7 @@ impl Roller {
         let bounds = include_str!("../../../queries/rollup/newest.sql").replace("{table}", table.name);
         let (oldest, newest) = connection.query_row(&bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (rows, span, behind) = (0, 3_600 * SECOND, true);
-        Ok(Self { table, until, oldest, newest, rows, stepped: Instant::now(), span, behind, interval })
+        Ok(Self { table, until, oldest, newest, rows, stepped: Instant::now(), span, behind, interval, files })
     }
 
     /// The table.
@@ -130,7 +139,7 @@ impl Roller {
     }
 
     /// Makes the next complete buckets, in a transaction of its own. Returns whether there were any.
-    pub fn step(&mut self, connection: &Connection) -> Result<bool, duckdb::Error> {
+    pub fn step(&mut self, connection: &Connection) -> Result<bool, TableWriteError> {
         let started = Instant::now();
         let complete = self.complete(time::now());
         self.rows = 0;
@@ -160,7 +169,7 @@ impl Roller {
         time::floor(newest.saturating_sub(LAG), FINEST.width()).max(self.until)
     }
 
-    fn advance(&self, connection: &Connection, complete: Micros) -> Result<Micros, duckdb::Error> {
+    fn advance(&self, connection: &Connection, complete: Micros) -> Result<Micros, TableWriteError> {
         let mut until = self.until.saturating_add(self.span).min(complete);
         let made = self.make(connection, FINEST, None, (self.until, until), false)?;
         if made == 0 && until < complete {
@@ -194,7 +203,7 @@ impl Roller {
         finer: Option<Level>,
         (from, until): (Micros, Micros),
         stale_only: bool,
-    ) -> Result<usize, duckdb::Error> {
+    ) -> Result<usize, TableWriteError> {
         let filter = |of: &str| {
             if !stale_only {
                 return String::new();
@@ -202,9 +211,12 @@ impl Roller {
             let filter = include_str!("../../../queries/rollup/stale_only.sql").replace("{of}", of);
             fill(&filter, self.table, level)
         };
+        // Its files stay as they are until the statement has run.
+        let mut _lease = None;
         let buckets = match finer {
             None => {
-                let rows = rows_of(connection, self.table, from, until)?;
+                let (rows, lease) = rows_of(connection, &self.files, FETCH, self.table, from, until)?;
+                _lease = lease;
                 let of = text::bucket(crate::tables::TIME_COLUMN, level.width());
                 text::of_rows(self.table, &rows, level.width(), from, until, &filter(&of))
             }
@@ -215,6 +227,6 @@ impl Roller {
             }
         };
         let keep = fill(include_str!("../../../queries/rollup/keep.sql"), self.table, level);
-        connection.execute(&keep.replace("{buckets}", &buckets), [])
+        Ok(connection.execute(&keep.replace("{buckets}", &buckets), [])?)
     }
 }
