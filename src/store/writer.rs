@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::archive;
 use super::maintenance::{Task, Tasks, TouchedDays};
 use super::reader::Shared;
 use super::rollup::{Past, Roller};
@@ -223,7 +224,7 @@ impl Writer {
                 for ((writer, roller), past) in self.tables.iter_mut().zip(&pasts) {
                     writer.committed();
                     roller.committed(past);
-                    past.days().into_iter().for_each(|day| self.touched.touch(roller.table(), day));
+                    past.days().iter().for_each(|day| self.touched.touch(roller.table(), *day));
                 }
             }
             Err(_) => {
@@ -253,6 +254,7 @@ impl Writer {
             let writes = group.iter().filter(of_table(writer.table()));
             writer.store(&self.connection, writes.flat_map(|write| &write.batches), past)?;
             roller.mend(&self.connection, past)?;
+            archive::note_late(&self.connection, roller.table(), past.days())?;
         }
         Ok(())
     }

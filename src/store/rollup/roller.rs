@@ -132,8 +132,6 @@ impl Roller {
             let finer = place.checked_sub(1).and_then(|finer| LEVELS.get(finer).copied());
             self.make(connection, level, finer, (from, until), true)?;
         }
-        connection
-            .execute_batch(&include_str!("../../../queries/archive/late.sql").replace("{table}", self.table.name))?;
         connection.execute_batch(include_str!("../../../queries/rollup/fresh.sql"))?;
         Ok(())
     }
