@@ -69,6 +69,8 @@ pub struct StoreSettings {
     pub batch_size: usize,
     /// Collected rows are written at the latest after this time.
     pub write_interval: Duration,
+    /// Complete buckets of roll-ups are made at the latest after this time.
+    pub rollup_interval: Duration,
     /// What the database may use for its buffers, in bytes.
     pub memory_limit_bytes: u64,
     /// Threads that the database computes with.
@@ -162,6 +164,7 @@ impl Default for StoreSettings {
             path: PathBuf::from(DEFAULT_DATABASE),
             batch_size: 100,
             write_interval: Duration::from_secs(1),
+            rollup_interval: Duration::from_secs(10),
             memory_limit_bytes: 1 << 30,
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             readers: 32,

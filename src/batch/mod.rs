@@ -3,9 +3,11 @@
 //! `collect`, `ingest`, `encode` and `serve` know only this; none of them can see the store.
 
 mod channel;
+mod order;
 mod shortage;
 mod stream;
 
 pub use channel::{Acknowledge, BatchReceiver, BatchSender, Write, WriteError, channel};
+pub use order::newest_first;
 pub use shortage::{Gate, Shortage};
 pub use stream::{BatchStream, ReadError};

@@ -105,6 +105,11 @@ pub(super) struct StoreOptions {
     #[serde(deserialize_with = "from_file")]
     write_interval: Option<Span>,
 
+    /// Time after which complete buckets of roll-ups are made at the latest [default: 10s]
+    #[arg(long, env = "OBSERVABILITY_ROLLUP_INTERVAL", value_name = "TIME")]
+    #[serde(deserialize_with = "from_file")]
+    rollup_interval: Option<Span>,
+
     /// Memory that the database may use for its buffers [default: 1GiB]
     #[arg(long, env = "OBSERVABILITY_MEMORY_LIMIT", value_name = "SIZE")]
     #[serde(deserialize_with = "from_file")]
@@ -263,6 +268,7 @@ impl StoreOptions {
         set(&mut store.path, self.database);
         set(&mut store.batch_size, self.batch_size);
         set(&mut store.write_interval, self.write_interval);
+        set(&mut store.rollup_interval, self.rollup_interval);
         set(&mut store.memory_limit_bytes, self.memory_limit);
         set(&mut store.threads, self.threads);
         set(&mut store.readers, self.readers);

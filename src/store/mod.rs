@@ -39,8 +39,8 @@ pub use failure::Failure;
 pub use maintenance::{Maintenance, MaintenanceError};
 pub use reader::Reader;
 pub use recover::Loss;
-pub use rollup::{LEVELS, Level};
-pub use snapshot::{ArchivedDay, Rolled, Snapshot, Statement};
+pub use rollup::{FINEST, LEVELS, Level, Rollups, TableRollup, text as rollup_text};
+pub use snapshot::{ArchivedDay, NewestFirst, Rolled, Snapshot, Statement};
 pub use value::Value;
 
 use crate::batch::{BatchSender, channel};
@@ -55,6 +55,7 @@ pub struct Store {
     batches: BatchSender,
     reader: Reader,
     maintenance: Maintenance,
+    rollups: Rollups,
     failure: Failure,
     losses: Vec<Loss>,
     stop: CancellationToken,
@@ -74,23 +75,28 @@ impl Store {
         schema::migrate(&connection)?;
         recover::report(&connection, &losses)?;
         let clones = |count| (0..count).map(|_| connection.try_clone()).collect::<Result<Vec<_>, _>>();
-        let failure = Failure::default();
-        let reader = Reader::new(clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, failure.clone());
+        let (failure, rollups) = (Failure::default(), Rollups::default());
+        let reader =
+            Reader::new(clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, rollups.clone(), failure.clone());
         // From here on no statement reaches files, settings or the network, whoever wrote it.
         connection.execute_batch("SET enable_external_access = false; SET lock_configuration = true")?;
 
         let (batches, receiver) = channel(settings.queue_bytes);
         let stop = CancellationToken::new();
-        let pace = writer::Pace { batch_size: settings.batch_size, write_interval: settings.write_interval };
+        let pace = writer::Pace {
+            batch_size: settings.batch_size,
+            write_interval: settings.write_interval,
+            rollup_interval: settings.rollup_interval,
+        };
         let (maintenance, tasks) = maintenance::channel();
         let space = space::Space::new(&settings.path, settings.min_free_bytes, batches.gate());
-        let writer = writer::Writer::new(connection, receiver, tasks, pace, failure.clone(), space)?;
+        let writer = writer::Writer::new(connection, receiver, tasks, pace, rollups.clone(), failure.clone(), space)?;
         let (runtime, stopped) = (Handle::current(), stop.clone());
         let writer = std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || writer.run(&runtime, &stopped))
             .map_err(|error| StoreError::Writer(error.to_string()))?;
-        Ok(Self { lock, batches, reader, maintenance, failure, losses, stop, writer })
+        Ok(Self { lock, batches, reader, maintenance, rollups, failure, losses, stop, writer })
     }
 
     /// The way in.
@@ -106,6 +112,11 @@ impl Store {
     /// Work on the database beside the rows that come in.
     pub fn maintenance(&self) -> Maintenance {
         self.maintenance.clone()
+    }
+
+    /// How far the roll-ups are.
+    pub fn rollups(&self) -> Rollups {
+        self.rollups.clone()
     }
 
     /// Raised when the engine cannot go on: the program has to end and be started again.

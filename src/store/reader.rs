@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 use super::interrupt::{Stopped, Watch};
-use super::snapshot::{Snapshot, Statement};
+use super::rollup::Rollups;
+use super::snapshot::{NewestFirst, Snapshot, Statement};
 use super::value::{Value, bind};
-use crate::batch::{BatchStream, ReadError};
+use crate::batch::{BatchStream, ReadError, newest_first};
 
 /// Batches between the database and the socket of one query.
 const BATCHES_IN_FLIGHT: usize = 8;
@@ -27,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Reader {
     pool: Arc<Pool>,
     reserve: Arc<Pool>,
+    rollups: Rollups,
     failure: Failure,
 }
 
@@ -42,8 +44,8 @@ type Batches = mpsc::Sender<Result<RecordBatch, ReadError>>;
 
 impl Reader {
     /// A pool of the given connections, and a small one in reserve.
-    pub fn new(connections: Vec<Connection>, reserve: Vec<Connection>, failure: Failure) -> Self {
-        Self { pool: Arc::new(Pool::new(connections)), reserve: Arc::new(Pool::new(reserve)), failure }
+    pub fn new(connections: Vec<Connection>, reserve: Vec<Connection>, rollups: Rollups, failure: Failure) -> Self {
+        Self { pool: Arc::new(Pool::new(connections)), reserve: Arc::new(Pool::new(reserve)), rollups, failure }
     }
 
     /// Reads through the reserve: for short questions about the server itself, which must be answered however many
@@ -79,7 +81,7 @@ impl Reader {
         let (batches, received) = mpsc::channel(BATCHES_IN_FLIGHT);
         let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone());
         let guard = abandoned.drop_guard();
-        let job = Job { lease, watch, failure: self.failure.clone() };
+        let job = Job { lease, watch, rollups: self.rollups.clone(), failure: self.failure.clone() };
         tokio::task::spawn_blocking(move || job.run(question, opening, &batches));
 
         let schema = opened.await.map_err(|_| ReadError::Failed("a query ended without an answer".into()))??;
@@ -90,11 +92,16 @@ impl Reader {
         Ok(BatchStream::new(schema, stream))
     }
 
-    /// Whether a statement can be planned; why not is [`ReadError::Invalid`].
-    pub async fn plan(&self, sql: Arc<str>) -> Result<(), ReadError> {
-        let lease = self.pool.lease().await?;
+    /// Whether the statement that `question` gives can be planned; why not is [`ReadError::Invalid`].
+    pub async fn plan<Q>(&self, question: Q) -> Result<(), ReadError>
+    where
+        Q: FnOnce(&Snapshot<'_>) -> Result<Arc<str>, ReadError> + Send + 'static,
+    {
+        let (lease, rollups) = (self.pool.lease().await?, self.rollups.clone());
         let planned = tokio::task::spawn_blocking(move || {
-            lease.connection()?.prepare(&sql).map(drop).map_err(|error| ReadError::Invalid(error.to_string()))
+            let connection = lease.connection()?;
+            let sql = question(&Snapshot::new(connection, &rollups))?;
+            connection.prepare(&sql).map(drop).map_err(|error| ReadError::Invalid(error.to_string()))
         });
         planned.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
     }
@@ -149,6 +156,7 @@ impl Drop for Lease {
 struct Job {
     lease: Lease,
     watch: Watch,
+    rollups: Rollups,
     failure: Failure,
 }
 
@@ -189,7 +197,7 @@ impl Job {
     {
         let connection = self.lease.connection()?;
         connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
-        for statement in question(&Snapshot::new(connection))? {
+        for statement in question(&Snapshot::new(connection, &self.rollups))? {
             self.stream(connection, statement, opening, batches)?;
         }
         Ok(())
@@ -209,16 +217,31 @@ impl Job {
             // Nobody waits: the first send below finds out.
             let _ = opening.send(Ok(schema.clone()));
         }
+        let mut unordered = Vec::new();
         // The engine's own iterator panics on an error in the middle of an answer.
         while let Some(rows) = running.step().map_err(failed)? {
-            let batch = RecordBatch::try_new(schema.clone(), rows.columns().to_vec());
-            let batch = batch.map_err(|error| ReadError::Failed(error.to_string()))?;
-            if !self.watch.send(batches, batch) {
-                return Err(ReadError::Stopping);
+            let batch = RecordBatch::try_new(schema.clone(), rows.columns().to_vec()).map_err(broken)?;
+            if statement.newest_first.is_some() {
+                unordered.push(batch);
+            } else {
+                self.send(batches, batch)?;
             }
+        }
+        if let Some(NewestFirst { label }) = statement.newest_first {
+            newest_first(&schema, unordered, label)
+                .map_err(broken)?
+                .try_for_each(|batch| self.send(batches, batch.map_err(broken)?))?;
         }
         Ok(())
     }
+
+    fn send(&self, batches: &Batches, batch: RecordBatch) -> Result<(), ReadError> {
+        if self.watch.send(batches, batch) { Ok(()) } else { Err(ReadError::Stopping) }
+    }
+}
+
+fn broken(error: arrow::error::ArrowError) -> ReadError {
+    ReadError::Failed(error.to_string())
 }
 
 pub(super) fn failed(error: duckdb::Error) -> ReadError {

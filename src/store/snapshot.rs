@@ -7,7 +7,8 @@ use duckdb::types::{TimeUnit, Value as Bound};
 use duckdb::{Connection, params};
 
 use super::reader::failed;
-use super::rollup::{LEVELS, Level};
+use super::rollup::{LEVELS, Level, Rollups};
+use super::text::rows_of;
 use super::value::Value;
 use crate::batch::ReadError;
 use crate::tables::Table;
@@ -18,12 +19,25 @@ use crate::time::Micros;
 pub struct Statement {
     pub(super) sql: Arc<str>,
     pub(super) parameters: Vec<Value>,
+    pub(super) newest_first: Option<NewestFirst>,
+}
+
+/// The order of an answer by time, newest first, and by label, ascending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewestFirst {
+    /// The column with the label, where there is one.
+    pub label: Option<&'static str>,
 }
 
 impl Statement {
     /// A statement with its parameters, `$1` first.
     pub fn new(sql: impl Into<Arc<str>>, parameters: Vec<Value>) -> Self {
-        Self { sql: sql.into(), parameters }
+        Self { sql: sql.into(), parameters, newest_first: None }
+    }
+
+    /// The same with its answer put in order on its way out. The whole answer of the statement is held for that.
+    pub fn newest_first(self, order: NewestFirst) -> Self {
+        Self { newest_first: Some(order), ..self }
     }
 }
 
@@ -52,11 +66,23 @@ pub struct ArchivedDay {
 /// The open transaction of a question.
 pub struct Snapshot<'a> {
     connection: &'a Connection,
+    rollups: &'a Rollups,
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(connection: &'a Connection) -> Self {
-        Self { connection }
+    pub(super) fn new(connection: &'a Connection, rollups: &'a Rollups) -> Self {
+        Self { connection, rollups }
+    }
+
+    /// The rows of a table from `from` up to but not including `until`, as a relation: wherever they are kept. It may
+    /// have rows outside the span.
+    pub fn rows(&self, table: &Table, from: Micros, until: Micros) -> Result<String, ReadError> {
+        rows_of(self.connection, table, from, until).map_err(failed)
+    }
+
+    /// How many labels a table has at the most.
+    pub fn labels(&self, table: &Table) -> usize {
+        self.rollups.labels(table)
     }
 
     /// The levels of a table's roll-ups that hold anything, coarsest first.

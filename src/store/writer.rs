@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 use super::maintenance::{Task, Tasks, TouchedDays};
+use super::rollup::{Past, Roller, Rollups};
 use super::space::Space;
 use super::table_writer::{TableWriteError, TableWriter};
 use crate::batch::{BatchReceiver, Shortage, Write, WriteError};
@@ -31,6 +32,8 @@ pub struct Pace {
     pub batch_size: usize,
     /// When the oldest has waited this long.
     pub write_interval: Duration,
+    /// How long complete buckets of roll-ups wait to be made.
+    pub rollup_interval: Duration,
 }
 
 /// Why the writer goes on.
@@ -46,7 +49,8 @@ enum Woken {
 /// Gathers, groups and stores what arrives on the channel.
 pub struct Writer {
     connection: Connection,
-    tables: Vec<TableWriter>,
+    tables: Vec<(TableWriter, Roller)>,
+    rollups: Rollups,
     receiver: BatchReceiver,
     tasks: Tasks,
     touched: TouchedDays,
@@ -66,14 +70,32 @@ impl Writer {
         receiver: BatchReceiver,
         tasks: Tasks,
         pace: Pace,
+        rollups: Rollups,
         failure: Failure,
         space: Space,
     ) -> Result<Self, duckdb::Error> {
-        let tables = TABLES.into_iter().map(|table| TableWriter::new(&connection, table));
-        let tables = tables.collect::<Result<_, _>>()?;
+        let writers = |table| {
+            Ok::<_, duckdb::Error>((
+                TableWriter::new(&connection, table)?,
+                Roller::new(&connection, table, pace.rollup_interval)?,
+            ))
+        };
+        let tables = TABLES.into_iter().map(writers).collect::<Result<_, _>>()?;
         let (gathered, gathering_since) = (Vec::new(), None);
         let touched = TouchedDays::default();
-        Ok(Self { connection, tables, receiver, tasks, touched, pace, failure, space, gathered, gathering_since })
+        Ok(Self {
+            connection,
+            tables,
+            rollups,
+            receiver,
+            tasks,
+            touched,
+            pace,
+            failure,
+            space,
+            gathered,
+            gathering_since,
+        })
     }
 
     /// Runs until `stop` is cancelled or every sender is gone, then stores what is left and checkpoints.
@@ -104,6 +126,7 @@ impl Writer {
             if !open {
                 break;
             }
+            self.roll_up();
         }
         let lost: usize = self.gathered.iter().map(rows).sum();
         if lost > 0 {
@@ -116,7 +139,9 @@ impl Writer {
 
     /// Waits for writes, for a task or for the time to flush.
     async fn wait(&mut self, arrived: &mut Vec<Write>, stop: &CancellationToken) -> Woken {
-        let due = self.gathering_since.map(|since| since + self.pace.write_interval);
+        let gathered = self.gathering_since.map(|since| since + self.pace.write_interval);
+        let rolling = self.tables.iter().filter_map(|(_, roller)| roller.due()).min().map(Instant::from_std);
+        let due = gathered.into_iter().chain(rolling).min();
         let space = self.space.is_short().then(|| Instant::now() + LOOK_FOR_SPACE);
         // In no order, so that neither writes nor tasks can hold up the other for ever.
         tokio::select! {
@@ -202,12 +227,19 @@ impl Writer {
     fn transact(&mut self, group: &[Write]) -> Result<(), TableWriteError> {
         self.space.check_for(group.iter().map(Write::bytes).sum())?;
         self.connection.execute_batch("BEGIN")?;
-        let stored = self.store_tables(group).and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
+        let mut pasts: Vec<Past> = self.tables.iter().map(|(_, roller)| roller.past()).collect();
+        let stored = self.store_tables(group, &mut pasts).and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
         let stored = stored.map_err(|error| self.name(error));
         match &stored {
-            Ok(()) => self.tables.iter_mut().for_each(TableWriter::committed),
+            Ok(()) => {
+                for ((writer, roller), past) in self.tables.iter_mut().zip(&pasts) {
+                    writer.committed();
+                    roller.committed(past);
+                    past.days().into_iter().for_each(|day| self.touched.touch(roller.table(), day));
+                }
+            }
             Err(_) => {
-                self.tables.iter_mut().for_each(TableWriter::rolled_back);
+                self.tables.iter_mut().for_each(|(writer, _)| writer.rolled_back());
                 // A commit that failed has ended the transaction already.
                 if let Err(error) = self.connection.execute_batch("ROLLBACK") {
                     tracing::debug!(%error, "nothing to roll back");
@@ -227,13 +259,27 @@ impl Writer {
         self.space.ran_out(&text).map_or(error, Into::into)
     }
 
-    fn store_tables(&mut self, group: &[Write]) -> Result<(), TableWriteError> {
-        for writer in &mut self.tables {
+    fn store_tables(&mut self, group: &[Write], pasts: &mut [Past]) -> Result<(), TableWriteError> {
+        for ((writer, roller), past) in self.tables.iter_mut().zip(pasts) {
             let of_table = |table: &'static Table| move |write: &&Write| std::ptr::eq(write.table, table);
             let writes = group.iter().filter(of_table(writer.table()));
-            writer.store(&self.connection, writes.flat_map(|write| &write.batches))?;
+            writer.store(&self.connection, writes.flat_map(|write| &write.batches), past)?;
+            roller.mend(&self.connection, past)?;
         }
         Ok(())
+    }
+
+    /// Makes complete buckets, a step for each table that is due; then who waits has the next turn.
+    fn roll_up(&mut self) {
+        for (writer, roller) in &mut self.tables {
+            if roller.is_due()
+                && let Err(error) = roller.step(&self.connection)
+            {
+                self.failure.notice(&error.to_string());
+                tracing::error!(table = roller.table().name, %error, "a roll-up was not made; rows answer in its place");
+            }
+            self.rollups.report(roller, writer.labels());
+        }
     }
 }
 
