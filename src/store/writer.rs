@@ -110,10 +110,8 @@ impl Writer {
                     continue;
                 }
             };
-            if self.space.is_short() {
-                // Says by itself when there is room again, whether anything waits for it or not.
-                let _ = self.space.check();
-            }
+            // Here too, so that senders are told by themselves when there is room again.
+            let has_space = self.space.check().is_ok();
             let acknowledged = arrived.iter().any(|write| write.acknowledge.is_some());
             if !arrived.is_empty() {
                 self.gathering_since.get_or_insert_with(Instant::now);
@@ -126,7 +124,9 @@ impl Writer {
             if !open {
                 break;
             }
-            self.roll_up();
+            if has_space {
+                self.roll_up();
+            }
         }
         let lost: usize = self.gathered.iter().map(rows).sum();
         if lost > 0 {
@@ -141,8 +141,9 @@ impl Writer {
     async fn wait(&mut self, arrived: &mut Vec<Write>, stop: &CancellationToken) -> Woken {
         let gathered = self.gathering_since.map(|since| since + self.pace.write_interval);
         let rolling = self.tables.iter().filter_map(|(_, roller)| roller.due()).min().map(Instant::from_std);
-        let due = gathered.into_iter().chain(rolling).min();
+        // Without space there is nothing to do before there is some.
         let space = self.space.is_short().then(|| Instant::now() + LOOK_FOR_SPACE);
+        let due = space.or_else(|| gathered.into_iter().chain(rolling).min());
         // In no order, so that neither writes nor tasks can hold up the other for ever.
         tokio::select! {
             count = self.receiver.recv_many(arrived, GROUP) => if count > 0 { Woken::Open } else { Woken::Closed },
@@ -154,7 +155,6 @@ impl Writer {
                 Woken::Open
             }
             () = sleep_until(due) => Woken::Open,
-            () = sleep_until(space) => Woken::Open,
         }
     }
 
