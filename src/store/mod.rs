@@ -169,15 +169,15 @@ fn connect(path: &Path, settings: &StoreSettings) -> Result<Connection, duckdb::
     let disk = space::Disk::of(path);
     let floor = disk.map_or(settings.min_free_bytes, |disk| disk.floor(settings.min_free_bytes));
     // Half of what may be used: what a query spills must not be what the writer lacks.
-    let spill = disk.map_or(u64::MAX / 2, |disk| disk.free.saturating_sub(floor) / 2);
+    let spill = disk.map_or(1 << 50, |disk| disk.free.saturating_sub(floor) / 2);
     let config = Config::default()
         .max_memory(&format!("{}B", settings.memory_limit_bytes))?
         .threads(i64::try_from(settings.threads.max(1)).unwrap_or(i64::MAX))?
         .with("autoinstall_known_extensions", "false")?
         .with("autoload_known_extensions", "false")?
         // A checkpoint at the default 16 MiB of log is what a writer of 10,000-row batches waits for most.
-        .with("checkpoint_threshold", &format!("{}B", space::checkpoint_threshold(floor)))?
-        .with("max_temp_directory_size", &format!("{spill}B"))?;
+        .with("checkpoint_threshold", format!("{}B", space::checkpoint_threshold(floor)))?
+        .with("max_temp_directory_size", format!("{spill}B"))?;
     let connection = Connection::open_with_flags(path, config)?;
     // The writer checkpoints at the end. A start that is broken off leaves the file and its log as they are.
     connection.execute_batch("PRAGMA disable_checkpoint_on_shutdown")?;

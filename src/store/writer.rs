@@ -97,10 +97,8 @@ impl Writer {
                     continue;
                 }
             };
-            if self.space.is_short() {
-                // Says by itself when there is room again, whether anything waits for it or not.
-                let _ = self.space.check();
-            }
+            // Here too, so that senders are told by themselves when there is room again.
+            let has_space = self.space.check().is_ok();
             let acknowledged = arrived.iter().any(|write| write.acknowledge.is_some());
             if !arrived.is_empty() {
                 self.gathering_since.get_or_insert_with(Instant::now);
@@ -113,7 +111,7 @@ impl Writer {
             if !open {
                 break;
             }
-            if !self.space.is_short() {
+            if has_space {
                 self.roll_up();
             }
         }
@@ -129,9 +127,10 @@ impl Writer {
     /// Waits for writes, for a task or for the time to flush.
     async fn wait(&mut self, arrived: &mut Vec<Write>, stop: &CancellationToken) -> Woken {
         let gathered = self.gathering_since.map(|since| since + self.pace.write_interval);
+        let rolling = self.tables.iter().filter_map(|(_, roller)| roller.due()).min().map(Instant::from_std);
+        // Without space there is nothing to do before there is some.
         let space = self.space.is_short().then(|| Instant::now() + LOOK_FOR_SPACE);
-        let rolling = self.tables.iter().filter(|_| space.is_none()).filter_map(|(_, roller)| roller.due()).min();
-        let due = gathered.into_iter().chain(rolling.map(Instant::from_std)).min();
+        let due = space.or_else(|| gathered.into_iter().chain(rolling).min());
         // In no order, so that neither writes nor tasks can hold up the other for ever.
         tokio::select! {
             count = self.receiver.recv_many(arrived, GROUP) => if count > 0 { Woken::Open } else { Woken::Closed },
@@ -143,7 +142,6 @@ impl Writer {
                 Woken::Open
             }
             () = sleep_until(due) => Woken::Open,
-            () = sleep_until(space) => Woken::Open,
         }
     }
 
