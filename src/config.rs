@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use self::mapping::Mapping;
+use crate::location::Location;
 pub use tls::TlsError;
 
 /// Everything the server can be told.
@@ -24,6 +25,8 @@ pub struct Settings {
     pub collect: CollectSettings,
     /// Bounds of a query.
     pub query: QuerySettings,
+    /// Where backups go, and when.
+    pub backup: BackupSettings,
     /// What is logged, and where.
     pub log: LogSettings,
 }
@@ -124,6 +127,17 @@ pub struct QuerySettings {
     pub directory: Option<PathBuf>,
 }
 
+/// Where backups go, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackupSettings {
+    /// Where they go; `None` is a directory beside the database.
+    pub location: Option<Location>,
+    /// Time between two of them; `None` takes none unless told to.
+    pub every: Option<Duration>,
+    /// Complete ones that stay of those that are taken at an interval, at least one.
+    pub keep: usize,
+}
+
 /// What is logged, and where.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogSettings {
@@ -197,6 +211,21 @@ impl Default for QuerySettings {
             concurrency: 4,
             directory: None,
         }
+    }
+}
+
+impl Default for BackupSettings {
+    fn default() -> Self {
+        Self { location: None, every: None, keep: 7 }
+    }
+}
+
+impl Settings {
+    /// Where backups go: `backups/observability` beside `observability.duckdb` unless a place is named.
+    pub fn backup_location(&self) -> Location {
+        let path = &self.store.path;
+        let beside = || path.with_file_name("backups").join(path.file_stem().unwrap_or_default());
+        self.backup.location.clone().unwrap_or_else(|| Location::Directory(beside()))
     }
 }
 

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tower::make::Shared;
 
+use crate::backup::Backups;
 use crate::batch::ReadError;
 use crate::collect::{self, Restored};
 use crate::config::Settings;
@@ -97,11 +98,18 @@ pub async fn run(
         tokio::spawn(reload_when_changed(queries.clone(), shutdown.clone()));
     }
 
+    let backups = Backups::new(store.reader(), settings.backup_location(), shutdown.child_token());
+    if let Some(every) = settings.backup.every {
+        backups.schedule(every, settings.backup.keep);
+    }
+
     let clients = websockets.clone();
     let service = serve::service(AppState {
         live,
         queries,
         batches: store.batches(),
+        backups: backups.clone(),
+        operator_token: store.operator_token(),
         settings: Arc::new(settings),
         logs,
         websockets,
@@ -120,6 +128,7 @@ pub async fn run(
     // An error means that the clock has stopped already.
     let _ = frames.await;
     clients.left(GOODBYE).await;
+    backups.close(GOODBYE).await;
     store.close().await?;
     if failure.is_raised() {
         return Err(ServerError::Failed);

@@ -8,9 +8,13 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde::Deserialize;
 
-use super::value::{Host, Level, OptionalDirectory, Origins, Rate, ServiceUrl, Size, Span, Whole, from_file};
+use super::value::{
+    Address, Every, Host, Level, OptionalDirectory, Origins, Rate, ServiceUrl, Size, Span, Whole, from_file,
+};
 use crate::config::mapping::Mapping;
-use crate::config::{CollectSettings, LogSettings, QuerySettings, ServerSettings, Settings, StoreSettings};
+use crate::config::{
+    BackupSettings, CollectSettings, LogSettings, QuerySettings, ServerSettings, Settings, StoreSettings,
+};
 
 /// All of them; in the file, one section each.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -24,6 +28,8 @@ pub(super) struct Options {
     pub(super) collect: CollectOptions,
     #[command(flatten)]
     pub(super) query: QueryOptions,
+    #[command(flatten)]
+    pub(super) backup: BackupOptions,
     #[command(flatten)]
     pub(super) log: LogOptions,
 }
@@ -211,6 +217,30 @@ pub(super) struct QueryOptions {
     query_directory: Option<PathBuf>,
 }
 
+/// The variable that says where backups are, to the server and to the commands.
+pub(super) const BACKUP_LOCATION: &str = "OBSERVABILITY_BACKUP_LOCATION";
+
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[command(next_help_heading = "Backup")]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct BackupOptions {
+    /// Directory or s3://bucket/prefix for backups of this database [default: backups/NAME beside NAME.duckdb]
+    #[arg(long, env = BACKUP_LOCATION, value_name = "LOCATION")]
+    #[serde(deserialize_with = "from_file")]
+    pub(super) backup_location: Option<Address>,
+
+    /// Time after which the newest backup is followed by another one, 24h for instance; off takes none by itself
+    /// [default: off]
+    #[arg(long, env = "OBSERVABILITY_BACKUP_EVERY", value_name = "TIME")]
+    #[serde(deserialize_with = "from_file")]
+    backup_every: Option<Every>,
+
+    /// Complete backups that are kept by --backup-every; the oldest are removed [default: 7]
+    #[arg(long, env = "OBSERVABILITY_BACKUP_KEEP", value_name = "N")]
+    #[serde(deserialize_with = "from_file")]
+    backup_keep: Option<Whole<1, 1_000_000>>,
+}
+
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[command(next_help_heading = "Log")]
 #[serde(default, deny_unknown_fields)]
@@ -235,6 +265,7 @@ impl Options {
         self.store.apply(&mut settings.store);
         self.collect.apply(&mut settings.collect);
         self.query.apply(&mut settings.query);
+        self.backup.apply(&mut settings.backup);
         self.log.apply(&mut settings.log);
     }
 }
@@ -287,6 +318,16 @@ impl QueryOptions {
         set(&mut query.memory_limit_bytes, self.query_memory_limit);
         set(&mut query.concurrency, self.query_concurrency);
         set(&mut query.directory, self.query_directory);
+    }
+}
+
+impl BackupOptions {
+    fn apply(self, backup: &mut BackupSettings) {
+        if let Some(location) = self.backup_location {
+            backup.location = Some(location.into());
+        }
+        set(&mut backup.every, self.backup_every);
+        set(&mut backup.keep, self.backup_keep);
     }
 }
 

@@ -9,14 +9,16 @@ mod error;
 mod failure;
 mod high_water;
 mod interrupt;
+mod load;
 pub mod lock;
 mod maintenance;
 mod reader;
 mod rollup;
-mod schema;
+pub mod schema;
 mod snapshot;
 mod table_writer;
 mod text;
+mod transaction;
 mod value;
 mod writer;
 
@@ -33,6 +35,7 @@ pub use maintenance::{Maintenance, MaintenanceError};
 pub use reader::Reader;
 pub use rollup::{LEVELS, Level};
 pub use snapshot::{ArchivedDay, Rolled, Snapshot, Statement};
+pub use transaction::ReadTransaction;
 pub use value::Value;
 
 use crate::batch::{BatchSender, channel};
@@ -40,6 +43,8 @@ use crate::config::StoreSettings;
 
 /// Connections kept for questions about the server itself.
 const RESERVED_READERS: usize = 2;
+/// Connections for transactions that are held open: a backup, one at a time.
+const HELD_READERS: usize = 1;
 
 /// The open database.
 pub struct Store {
@@ -67,7 +72,9 @@ impl Store {
         schema::migrate(&connection)?;
         let clones = |count| (0..count).map(|_| connection.try_clone()).collect::<Result<Vec<_>, _>>();
         let failure = Failure::default();
-        let reader = Reader::new(clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, failure.clone());
+        let (clients, reserve, held) =
+            (clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, clones(HELD_READERS)?);
+        let reader = Reader::new(clients, reserve, held, failure.clone());
         // From here on no statement reaches files, settings or the network, whoever wrote it.
         connection.execute_batch("SET enable_external_access = false; SET lock_configuration = true")?;
 
@@ -107,6 +114,11 @@ impl Store {
     /// Tells others where this server can be asked.
     pub fn announce(&self, address: SocketAddr, secure: bool) {
         self.lock.announce(address, secure);
+    }
+
+    /// What commands of the operator have to show.
+    pub fn operator_token(&self) -> lock::OperatorToken {
+        self.lock.token()
     }
 
     /// Stores everything that was sent, checkpoints, and closes the file.
