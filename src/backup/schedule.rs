@@ -16,10 +16,12 @@ pub(super) async fn schedule(backups: Backups, every: Duration, keep: usize) {
     tracing::info!(location = %backups.location(), every = every.as_secs(), keep, "backups are taken by themselves");
     loop {
         let wait = match backup_when_due(&backups, every, keep).await {
-            Ok(wait) => wait.min(LOOK),
-            Err(BackupError::Stopped) => return,
+            Ok(wait) => {
+                tracing::debug!(seconds = wait.as_secs(), "the next backup is due");
+                wait.min(LOOK)
+            }
             Err(error) => {
-                tracing::warn!(%error, "the next backup by itself has to wait");
+                backups.failed(&error);
                 RETRY.min(every)
             }
         };

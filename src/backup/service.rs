@@ -97,7 +97,10 @@ impl Backups {
             };
             let report = match outcome {
                 Ok(taken) => Report::Taken(taken),
-                Err(error) => Report::Failed { error: error.to_string() },
+                Err(error) => {
+                    backups.failed(&error);
+                    Report::Failed { error: error.to_string() }
+                }
             };
             // Whoever asked may have gone.
             let _ = reports.send(report).await;
@@ -114,17 +117,22 @@ impl Backups {
         watcher: Watcher<'_>,
     ) -> Result<Taken, BackupError> {
         let _running = self.shared.running.try_lock().map_err(|_| BackupError::Running)?;
-        let taken = async { take(&self.shared.reader, &Place::open(to)?, keep, stop, watcher).await }.await;
+        let taken = take(&self.shared.reader, &Place::open(to)?, keep, stop, watcher).await?;
         let mut last = self.lock();
-        match &taken {
-            Ok(taken) => (last.taken, last.error) = (Some(taken.clone()), None),
-            Err(error) => {
-                tracing::error!(location = %to, %error, "a backup failed");
-                last.errors += 1;
-                last.error = Some(error.to_string());
-            }
+        (last.taken, last.error) = (Some(taken.clone()), None);
+        Ok(taken)
+    }
+
+    /// Takes down that there was to be a backup and is none.
+    pub(super) fn failed(&self, error: &BackupError) {
+        if matches!(error, BackupError::Running | BackupError::Stopped) {
+            tracing::info!(%error, "no backup was taken");
+            return;
         }
-        taken
+        tracing::error!(%error, "a backup failed");
+        let mut last = self.lock();
+        last.errors += 1;
+        last.error = Some(error.to_string());
     }
 
     /// How the last backups went.
