@@ -11,14 +11,16 @@ mod error;
 mod failure;
 mod high_water;
 mod interrupt;
+mod load;
 pub mod lock;
 mod maintenance;
 mod reader;
 mod rollup;
-mod schema;
+pub mod schema;
 mod snapshot;
 mod table_writer;
 mod text;
+mod transaction;
 mod value;
 mod writer;
 
@@ -36,6 +38,7 @@ pub use maintenance::{Maintenance, MaintenanceError};
 pub use reader::Reader;
 pub use rollup::{LEVELS, Level};
 pub use snapshot::{ArchivedDay, Rolled, Snapshot, Statement};
+pub use transaction::ReadTransaction;
 pub use value::Value;
 
 use crate::archive::Files;
@@ -44,6 +47,8 @@ use crate::config::StoreSettings;
 
 /// Connections kept for questions about the server itself.
 const RESERVED_READERS: usize = 2;
+/// Connections for transactions that are held open: a backup, one at a time.
+const HELD_READERS: usize = 1;
 
 /// The open database.
 pub struct Store {
@@ -74,8 +79,9 @@ impl Store {
         let failure = Failure::default();
         let files = Files::new(&settings.archive(), &settings.archive_cache(), settings.archive_cache_bytes)
             .map_err(Box::new)?;
-        let readers = (clones(settings.readers.max(1))?, clones(RESERVED_READERS)?);
-        let reader = Reader::new(readers.0, readers.1, files.clone(), failure.clone());
+        let (clients, reserve, held) =
+            (clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, clones(HELD_READERS)?);
+        let reader = Reader::new([clients, reserve, held], files.clone(), failure.clone());
         lock_down(&connection, files.directory())?;
 
         let (batches, receiver) = channel(settings.queue_bytes);
@@ -119,6 +125,11 @@ impl Store {
     /// Tells others where this server can be asked.
     pub fn announce(&self, address: SocketAddr, secure: bool) {
         self.lock.announce(address, secure);
+    }
+
+    /// What commands of the operator have to show.
+    pub fn operator_token(&self) -> lock::OperatorToken {
+        self.lock.token()
     }
 
     /// Stores everything that was sent, checkpoints, and closes the file.

@@ -63,13 +63,18 @@ pub struct Snapshot<'a> {
     pub(super) files: &'a Files,
     /// How long the question may take.
     pub(super) limit: Duration,
-    /// Files that the statements read: they stay until the question has been answered.
-    pub(super) leases: RefCell<Vec<Lease>>,
+    /// Files that the statements read: they stay until the transaction ends.
+    pub(super) leases: &'a RefCell<Vec<Lease>>,
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(connection: &'a Connection, files: &'a Files, limit: Duration) -> Self {
-        Self { connection, files, limit, leases: RefCell::default() }
+    pub(super) fn new(
+        connection: &'a Connection,
+        files: &'a Files,
+        leases: &'a RefCell<Vec<Lease>>,
+        limit: Duration,
+    ) -> Self {
+        Self { connection, files, limit, leases }
     }
 
     /// The levels of a table's roll-ups that hold anything, coarsest first.

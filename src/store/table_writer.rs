@@ -99,7 +99,7 @@ impl TableWriter {
 }
 
 /// Appends batches; `flush` tells whether they were taken, a later commit would not.
-fn append(
+pub(super) fn append(
     connection: &Connection,
     table: &str,
     catalog: Option<&str>,
