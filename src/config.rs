@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use self::mapping::Mapping;
 use crate::location::Location;
-pub use ages::{ArchiveSettings, RetentionSettings};
+pub use ages::{ArchiveSettings, RetentionSettings, level_name, table_name};
 pub use tls::TlsError;
 
 /// Everything the server can be told.
@@ -31,6 +31,8 @@ pub struct Settings {
     pub collect: CollectSettings,
     /// Bounds of a query.
     pub query: QuerySettings,
+    /// Where backups go, and when.
+    pub backup: BackupSettings,
     /// What is logged, and where.
     pub log: LogSettings,
 }
@@ -95,15 +97,19 @@ pub struct StoreSettings {
 }
 
 impl StoreSettings {
-    /// Where archived days are: `data/observability.archive` for `data/observability.duckdb`. Each database has its
-    /// own, as two databases may be in one directory.
+    /// Where archived days are: `archive/observability` beside `observability.duckdb` unless a place is named.
     pub fn archive(&self) -> Location {
-        self.archive.clone().unwrap_or_else(|| Location::Directory(self.path.with_extension("archive")))
+        self.archive.clone().unwrap_or_else(|| Location::Directory(self.beside("archive")))
     }
 
     /// Where copies of archived days are, when the archive is a bucket.
     pub fn archive_cache(&self) -> PathBuf {
-        self.path.with_extension("archive-cache")
+        self.beside("archive-cache")
+    }
+
+    /// A directory of this database's own beside it: there may be several databases in one directory.
+    fn beside(&self, name: &str) -> PathBuf {
+        self.path.with_file_name(name).join(self.path.file_stem().unwrap_or_default())
     }
 }
 
@@ -150,6 +156,17 @@ pub struct QuerySettings {
     pub concurrency: usize,
     /// A directory whose `.sql` files replace the built-in ones of the same path.
     pub directory: Option<PathBuf>,
+}
+
+/// Where backups go, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackupSettings {
+    /// Where they go; `None` is a directory beside the database.
+    pub location: Option<Location>,
+    /// Time between two of them; `None` takes none unless told to.
+    pub every: Option<Duration>,
+    /// Complete ones that stay of those that are taken at an interval, at least one.
+    pub keep: usize,
 }
 
 /// What is logged, and where.
@@ -229,6 +246,21 @@ impl Default for QuerySettings {
             concurrency: 4,
             directory: None,
         }
+    }
+}
+
+impl Default for BackupSettings {
+    fn default() -> Self {
+        Self { location: None, every: None, keep: 7 }
+    }
+}
+
+impl Settings {
+    /// Where backups go: `backups/observability` beside `observability.duckdb` unless a place is named.
+    pub fn backup_location(&self) -> Location {
+        let path = &self.store.path;
+        let beside = || path.with_file_name("backups").join(path.file_stem().unwrap_or_default());
+        self.backup.location.clone().unwrap_or_else(|| Location::Directory(beside()))
     }
 }
 

@@ -7,12 +7,15 @@
 //! * [`tables`] declares what a row is; [`batch`] is how rows move; [`live`] keeps the newest values.
 //! * [`store`] is the database: one writer, many readers; [`archive`] keeps its old days as files.
 //! * [`query`] asks it: named questions of `queries/`, and users' own SQL.
+//! * [`backup`] saves it while it is written to, and brings it back; [`location`] is where files are kept outside it.
+//! * [`upkeep`] is what happens once a day: old days are archived, older ones dropped.
 //! * [`encode`] turns answers into JSON, Arrow, Parquet, CSV.
 //! * [`serve`] is what clients talk to.
 //!
 //! [`server::run`] puts them together; [`cli`] and [`config`] say how; [`log`] and [`time`] serve them all.
 
 pub mod archive;
+pub mod backup;
 pub mod batch;
 pub mod cli;
 pub mod collect;
@@ -28,3 +31,4 @@ pub mod server;
 pub mod store;
 pub mod tables;
 pub mod time;
+pub mod upkeep;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tower::make::Shared;
 
+use crate::backup::Backups;
 use crate::batch::{Gate, ReadError};
 use crate::collect::{self, Restored};
 use crate::config::Settings;
@@ -23,6 +24,7 @@ use crate::query::{NamedQueries, Queries, QueryFileError};
 use crate::serve::{self, AppState, traffic::Traffic, ws};
 use crate::store::{Failure, Store, StoreError};
 use crate::time;
+use crate::upkeep::Upkeep;
 
 /// How long clients may take to finish what they have begun when the server stops.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -103,14 +105,25 @@ pub async fn run(
         tokio::spawn(reload_when_changed(queries.clone(), shutdown.clone()));
     }
 
+    let backups = Backups::new(store.reader(), settings.backup_location(), shutdown.child_token());
+    if let Some(every) = settings.backup.every {
+        backups.schedule(every, settings.backup.keep);
+    }
+
+    let upkeep = Upkeep::new(&store, &settings, shutdown.child_token());
+    let daily = upkeep.spawn();
+
     let clients = websockets.clone();
     let service = serve::service(AppState {
         live,
         queries,
         batches: store.batches(),
+        backups: backups.clone(),
+        operator_token: store.operator_token(),
         settings: Arc::new(settings),
         logs,
         websockets,
+        upkeep: upkeep.clone(),
         traffic: Arc::new(Traffic::default()),
         shutdown: shutdown.clone(),
     });
@@ -126,6 +139,10 @@ pub async fn run(
     // An error means that the clock has stopped already.
     let _ = frames.await;
     clients.left(GOODBYE).await;
+    backups.close(GOODBYE).await;
+    // An error means that it has ended already.
+    let _ = daily.await;
+    upkeep.ended().await;
     store.close().await?;
     if failure.is_raised() {
         return Err(ServerError::Failed);

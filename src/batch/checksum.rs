@@ -37,6 +37,12 @@ impl Checksum {
         Ok(())
     }
 
+    /// Takes in the rows that another checksum is of.
+    pub fn merge(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
+
     /// Rows taken in so far.
     pub fn rows(&self) -> u64 {
         self.rows
@@ -132,6 +138,9 @@ mod tests {
         let reversed = batch((0..1_000).rev());
         let parts = [reversed.slice(0, 1), reversed.slice(1, 700), reversed.slice(701, 299)];
         assert_eq!(checksum(&[whole]), checksum(&parts));
+        let mut merged = checksum(&parts[..2]);
+        merged.merge(&checksum(&parts[2..]));
+        assert_eq!(merged, checksum(&parts));
     }
 
     #[test]

@@ -3,14 +3,18 @@
 //! * `options` names every setting once: flag, environment variable, key of the file.
 //! * `value` says what a value looks like as text.
 //! * `file` reads the TOML file; `resolve` lays flags and environment over it and checks the whole.
-//! * `serve` runs the server; [`query`](mod@query) asks one question.
+//! * `serve` runs the server; [`query`](mod@query) asks one question; [`backup`](mod@backup) saves the database and
+//!   brings it back; [`upkeep`] moves and drops old days.
 
+pub mod backup;
+mod days;
 mod error;
 mod file;
 mod options;
 pub mod query;
 mod resolve;
 mod serve;
+pub mod upkeep;
 mod value;
 
 use std::ffi::OsString;
@@ -23,7 +27,7 @@ pub use error::{Failure, Unusable};
 pub use serve::serve;
 
 use crate::config::{LogSettings, Settings};
-use options::{Options, QueryOptions, StoreOptions};
+use options::{ArchiveOptions, Options, QueryOptions, RetentionOptions, StoreOptions};
 
 /// What the command line asks for, with the settings to do it.
 #[derive(Debug)]
@@ -32,6 +36,12 @@ pub enum Invocation {
     Serve(Settings),
     /// Ask one question.
     Query(query::QueryArguments, Settings),
+    /// Take or list backups.
+    Backup(backup::BackupArguments, Settings),
+    /// Make a database of a backup.
+    Restore(backup::RestoreArguments, Settings),
+    /// Move old days into the archive, or drop older ones.
+    Upkeep(upkeep::Work, Settings),
 }
 
 /// Observability server of an algorithmic trading desk.
@@ -55,6 +65,14 @@ enum Command {
     Serve(Box<ServeArguments>),
     /// Ask one SQL question and print the answer
     Query(Box<QueryCommand>),
+    /// Save the whole database as Parquet, also while the server runs
+    Backup(Box<StoreCommand<backup::BackupArguments>>),
+    /// Make a database of a backup; nothing is overwritten
+    Restore(Box<StoreCommand<backup::RestoreArguments>>),
+    /// Move days that are older than the hot window from the database to the archive; the server does so once a day
+    Archive(Box<StoreCommand<upkeep::UpkeepArguments>>),
+    /// Drop days that are older than they are to be kept; the server does so once a day
+    Retention(Box<StoreCommand<upkeep::UpkeepArguments>>),
 }
 
 #[derive(Debug, Args)]
@@ -74,7 +92,24 @@ struct QueryCommand {
     #[command(flatten)]
     store: StoreOptions,
     #[command(flatten)]
+    archive: ArchiveOptions,
+    #[command(flatten)]
     query: QueryOptions,
+}
+
+/// A command that works on the database file.
+#[derive(Debug, Args)]
+struct StoreCommand<A: Args> {
+    #[command(flatten)]
+    arguments: A,
+    #[command(flatten)]
+    file: FileArgument,
+    #[command(flatten)]
+    store: StoreOptions,
+    #[command(flatten)]
+    archive: ArchiveOptions,
+    #[command(flatten)]
+    retention: RetentionOptions,
 }
 
 #[derive(Debug, Args)]
@@ -102,14 +137,31 @@ fn read(mut command: clap::Command, arguments: impl IntoIterator<Item = OsString
         None => serve_invocation(parsed.serve),
         Some(Command::Serve(arguments)) => serve_invocation(*arguments),
         Some(Command::Query(command)) => query_invocation(*command),
+        Some(Command::Backup(command)) => store_invocation(*command, Invocation::Backup),
+        Some(Command::Restore(command)) => store_invocation(*command, Invocation::Restore),
+        Some(Command::Archive(command)) => store_invocation(*command, |arguments, settings| {
+            Invocation::Upkeep(upkeep::Work::Archive(arguments), settings)
+        }),
+        Some(Command::Retention(command)) => store_invocation(*command, |arguments, settings| {
+            Invocation::Upkeep(upkeep::Work::Retention(arguments), settings)
+        }),
     }
 }
 
-/// Answers one question on the terminal.
-pub fn query(arguments: query::QueryArguments, settings: Settings) -> Result<(), Failure> {
-    let _log = crate::log::start(&settings.log).map_err(Failure::new)?;
+/// Runs a command that ends by itself.
+pub fn run<E>(log: &LogSettings, command: impl Future<Output = Result<(), E>>) -> Result<(), Failure>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let _log = crate::log::start(log).map_err(Failure::new)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::new)?;
-    runtime.block_on(query::run(arguments, settings)).map_err(Failure::new)
+    runtime.block_on(command).map_err(Failure::new)
+}
+
+/// What a command has done, for whoever gave it.
+#[expect(clippy::print_stdout, reason = "the output of a command")]
+fn say(text: &str) {
+    println!("{text}");
 }
 
 fn serve_invocation(arguments: ServeArguments) -> Result<Invocation, Unusable> {
@@ -119,11 +171,24 @@ fn serve_invocation(arguments: ServeArguments) -> Result<Invocation, Unusable> {
 
 fn query_invocation(command: QueryCommand) -> Result<Invocation, Unusable> {
     let from_file = file::read(command.file.config)?;
-    let options = Options { store: command.store, query: command.query, ..Options::default() };
-    let mut settings = resolve::resolve(options, from_file)?;
-    // The answer is the output: only what went wrong belongs beside it, and the log file is the server's.
-    settings.log = LogSettings { level: "warn".into(), directory: None };
-    Ok(Invocation::Query(command.arguments, settings))
+    let options =
+        Options { store: command.store, archive: command.archive, query: command.query, ..Options::default() };
+    Ok(Invocation::Query(command.arguments, quiet(resolve::resolve(options, from_file)?)))
+}
+
+fn store_invocation<A: Args>(
+    command: StoreCommand<A>,
+    invocation: impl FnOnce(A, Settings) -> Invocation,
+) -> Result<Invocation, Unusable> {
+    let StoreCommand { arguments, file, store, archive, retention } = command;
+    let from_file = file::read(file.config)?;
+    let options = Options { store, archive, retention, ..Options::default() };
+    Ok(invocation(arguments, quiet(resolve::resolve(options, from_file)?)))
+}
+
+/// The answer is the output: only what went wrong belongs beside it, and the log file is the server's.
+fn quiet(settings: Settings) -> Settings {
+    Settings { log: LogSettings { level: "warn".into(), directory: None }, ..settings }
 }
 
 fn definition() -> clap::Command {

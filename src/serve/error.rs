@@ -48,6 +48,12 @@ pub enum ApiError {
     /// Rows could not be read from the body.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// Something that only the operator may do.
+    #[error(
+        "only the operator may do this: use the command of observability-api as a user who can read the lock file \
+         beside the database, or send the token in that file as Authorization: Bearer"
+    )]
+    NotOperator,
     /// A fault of ours; the text is for the log.
     #[error("{0}")]
     Failed(String),
@@ -61,6 +67,7 @@ impl ApiError {
         match self {
             Self::TradeNotFound | Self::TableNotFound(_) => StatusCode::NOT_FOUND,
             Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NotOperator => StatusCode::FORBIDDEN,
             Self::UnreadableBody | Self::BrokenBody(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnknownEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,

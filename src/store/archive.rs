@@ -9,6 +9,7 @@ use futures::TryStreamExt;
 
 use super::maintenance::{Hands, Maintenance, MaintenanceError};
 use super::reader::{Reader, failed};
+use super::rollup::Level;
 use super::snapshot::{ArchivedDay, Snapshot, Statement};
 use super::text::fill;
 use super::value::Value;
@@ -265,7 +266,47 @@ async fn integers(answer: BatchStream) -> Result<Vec<Vec<i64>>, ReadError> {
     Ok(rows)
 }
 
+impl Reader {
+    /// How many buckets a level of a table's roll-ups has before an instant.
+    pub async fn buckets_before(
+        &self,
+        table: &'static Table,
+        level: Level,
+        before: Micros,
+        limit: Duration,
+    ) -> Result<u64, ReadError> {
+        let rolled = self.look(move |snapshot| snapshot.rolled(table)).await?;
+        if !rolled.iter().any(|rolled| rolled.level == level && rolled.from < before) {
+            return Ok(0);
+        }
+        let sql = of_level(include_str!("../../queries/rollup/before.sql"), table, level);
+        let rows = integers(self.query(sql, vec![Value::Timestamp(before)], limit).await?).await?;
+        Ok(rows.into_iter().flatten().next().and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+    }
+}
+
+fn of_level(sql: &str, table: &Table, level: Level) -> String {
+    fill(sql, table).replace("{level}", level.name())
+}
+
 impl Maintenance {
+    /// Drops the buckets of a level of a table's roll-ups before an instant. Returns how many there were.
+    pub async fn drop_buckets(
+        &self,
+        table: &'static Table,
+        level: Level,
+        before: Micros,
+    ) -> Result<u64, MaintenanceError> {
+        self.transact(move |hands| {
+            let dropped = of_level(include_str!("../../queries/rollup/drop.sql"), table, level);
+            let dropped = hands.connection.execute(&dropped, [instant(before)])?;
+            let raised = include_str!("../../queries/rollup/raise.sql");
+            hands.connection.execute(raised, params![table.name, level.name(), instant(before)])?;
+            Ok(dropped as u64)
+        })
+        .await
+    }
+
     /// How often rows were stored into a complete day, since the start.
     pub async fn touched(&self, table: &'static Table, day: Micros) -> Result<u64, MaintenanceError> {
         self.run(move |_, touched| Ok(touched.count(table, day))).await

@@ -14,16 +14,18 @@ mod files;
 mod high_water;
 mod interrupt;
 mod legacy;
+mod load;
 pub mod lock;
 mod maintenance;
 mod reader;
 mod recover;
 mod rollup;
-mod schema;
+pub mod schema;
 mod snapshot;
 mod space;
 mod table_writer;
 mod text;
+mod transaction;
 mod value;
 mod write_ahead_log;
 mod writer;
@@ -43,6 +45,7 @@ pub use reader::Reader;
 pub use recover::Loss;
 pub use rollup::{FINEST, LEVELS, Level, Rollups, TableRollup, text as rollup_text};
 pub use snapshot::{ArchivedDay, NewestFirst, Rolled, Snapshot, Statement};
+pub use transaction::ReadTransaction;
 pub use value::Value;
 
 use crate::archive::Files;
@@ -51,6 +54,8 @@ use crate::config::StoreSettings;
 
 /// Connections kept for questions about the server itself.
 const RESERVED_READERS: usize = 2;
+/// Connections for transactions that are held open: a backup, one at a time.
+const HELD_READERS: usize = 1;
 
 /// The open database.
 pub struct Store {
@@ -83,7 +88,9 @@ impl Store {
         let files = Files::new(&settings.archive(), &settings.archive_cache(), settings.archive_cache_bytes)
             .map_err(Box::new)?;
         let shared = reader::Shared { files: files.clone(), rollups: rollups.clone(), failure: failure.clone() };
-        let reader = Reader::new(clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, shared.clone());
+        let (clients, reserve, held) =
+            (clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, clones(HELD_READERS)?);
+        let reader = Reader::new([clients, reserve, held], shared.clone());
         lock_down(&connection, files.directory())?;
 
         let (batches, receiver) = channel(settings.queue_bytes);
@@ -142,6 +149,11 @@ impl Store {
     /// Tells others where this server can be asked.
     pub fn announce(&self, address: SocketAddr, secure: bool) {
         self.lock.announce(address, secure);
+    }
+
+    /// What commands of the operator have to show.
+    pub fn operator_token(&self) -> lock::OperatorToken {
+        self.lock.token()
     }
 
     /// Stores everything that was sent, checkpoints, and closes the file.

@@ -1,5 +1,6 @@
 //! The reading connections, and answers that stream from them.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,12 +16,13 @@ use super::failure::Failure;
 use super::interrupt::{Stopped, Watch};
 use super::rollup::Rollups;
 use super::snapshot::{NewestFirst, Snapshot, Statement};
+use super::transaction::ReadTransaction;
 use super::value::{Value, bind};
-use crate::archive::Files;
+use crate::archive::{self, Files};
 use crate::batch::{BatchStream, ReadError, newest_first};
 
 /// Batches between the database and the socket of one query.
-const BATCHES_IN_FLIGHT: usize = 8;
+pub(super) const BATCHES_IN_FLIGHT: usize = 8;
 /// How long a query may wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -29,6 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Reader {
     pool: Arc<Pool>,
     reserve: Arc<Pool>,
+    held: Arc<Pool>,
     shared: Shared,
 }
 
@@ -50,13 +53,14 @@ struct Pool {
     free: Arc<Semaphore>,
 }
 
-type Opening = oneshot::Sender<Result<SchemaRef, ReadError>>;
-type Batches = mpsc::Sender<Result<RecordBatch, ReadError>>;
+pub(super) type Opening = oneshot::Sender<Result<SchemaRef, ReadError>>;
+pub(super) type Batches = mpsc::Sender<Result<RecordBatch, ReadError>>;
 
 impl Reader {
-    /// A pool of the given connections, and a small one in reserve.
-    pub fn new(connections: Vec<Connection>, reserve: Vec<Connection>, shared: Shared) -> Self {
-        Self { pool: Arc::new(Pool::new(connections)), reserve: Arc::new(Pool::new(reserve)), shared }
+    /// A pool of connections, a small one in reserve, and one for transactions that are held open.
+    pub fn new(connections: [Vec<Connection>; 3], shared: Shared) -> Self {
+        let [pool, reserve, held] = connections.map(|connections| Arc::new(Pool::new(connections)));
+        Self { pool, reserve, held, shared }
     }
 
     /// Reads through the reserve: for short questions about the server itself, which must be answered however many
@@ -92,7 +96,7 @@ impl Reader {
         let (batches, received) = mpsc::channel(BATCHES_IN_FLIGHT);
         let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone());
         let guard = abandoned.drop_guard();
-        let job = Job { lease, watch, limit, shared: self.shared.clone() };
+        let job = self.job(lease, watch, limit);
         tokio::task::spawn_blocking(move || job.run(question, opening, &batches));
 
         let schema = opened.await.map_err(|_| ReadError::Failed("a query ended without an answer".into()))??;
@@ -112,9 +116,22 @@ impl Reader {
         let (lease, shared) = (self.pool.lease().await?, self.shared.clone());
         let looked = tokio::task::spawn_blocking(move || {
             // Each statement is a transaction of its own.
-            question(&Snapshot::new(lease.connection()?, &shared, PATIENCE))
+            question(&Snapshot::new(lease.connection()?, &shared, &RefCell::default(), PATIENCE))
         });
         looked.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
+    }
+
+    /// Opens a transaction that is asked one statement after the other, for as long as it takes: everything that it
+    /// answers is as of now. Must be called on a runtime.
+    ///
+    /// While it is open, the log of the database cannot be emptied. There is one at a time: [`ReadError::Busy`] says
+    /// that another one is still open after some seconds.
+    pub async fn begin(&self) -> Result<ReadTransaction, ReadError> {
+        let lease = self.held.lease().await?;
+        let abandoned = CancellationToken::new();
+        // About thirty years: whoever holds the transaction ends it.
+        let watch = Watch::start(lease.connection()?.interrupt_handle(), Duration::MAX, abandoned.clone());
+        ReadTransaction::begin(self.job(lease, watch, Duration::MAX), abandoned.drop_guard()).await
     }
 
     /// Whether the statement that `question` gives can be planned; why not is [`ReadError::Invalid`].
@@ -125,16 +142,21 @@ impl Reader {
         let (lease, shared) = (self.pool.lease().await?, self.shared.clone());
         let planned = tokio::task::spawn_blocking(move || {
             let connection = lease.connection()?;
-            let sql = question(&Snapshot::new(connection, &shared, PATIENCE))?;
+            let sql = question(&Snapshot::new(connection, &shared, &RefCell::default(), PATIENCE))?;
             connection.prepare(&sql).map(drop).map_err(|error| ReadError::Invalid(error.to_string()))
         });
         planned.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
+    }
+
+    fn job(&self, lease: Lease, watch: Watch, limit: Duration) -> Job {
+        Job { lease, watch, leases: RefCell::default(), limit, shared: self.shared.clone() }
     }
 
     /// Lets no further query start.
     pub fn close(&self) {
         self.pool.free.close();
         self.reserve.free.close();
+        self.held.free.close();
     }
 }
 
@@ -177,10 +199,12 @@ impl Drop for Lease {
     }
 }
 
-/// One query on its way.
-struct Job {
+/// One query, or one held transaction, on its way.
+pub(super) struct Job {
     lease: Lease,
     watch: Watch,
+    /// Files of archived days that its statements read.
+    leases: RefCell<Vec<archive::Lease>>,
     limit: Duration,
     shared: Shared,
 }
@@ -191,25 +215,51 @@ impl Job {
         Q: FnOnce(&Snapshot<'_>) -> Result<Vec<Statement>, ReadError>,
     {
         let mut opening = Some(opening);
-        let result = self.transact(question, &mut opening, batches);
+        let answered = self.transact(question, &mut opening, batches);
+        self.notice(&answered);
+        match (self.finish(answered.is_ok()), answered) {
+            (Some(Stopped::TimedOut(limit)), Err(_)) => tell(Err(ReadError::TimedOut(limit)), opening, batches),
+            (Some(Stopped::Abandoned), _) => {}
+            (_, answered) => tell(answered, opening, batches),
+        }
+    }
+
+    /// Opens the transaction. The moment that it is of is that of its first look at the database, so it takes one.
+    pub(super) fn begin(&self) -> Result<(), ReadError> {
+        let connection = self.lease.connection()?;
+        connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
+        connection.execute_batch(include_str!("../../queries/schema/applied.sql")).map_err(failed)
+    }
+
+    /// Ends the transaction and gives the connection back. Says why it was stopped before, if it was.
+    pub(super) fn finish(self, succeeded: bool) -> Option<Stopped> {
         // Only when no interrupt can come any more may the connection go on.
         let stopped = self.watch.finish();
-        let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let end = if succeeded { "COMMIT" } else { "ROLLBACK" };
         if let Err(error) = self.lease.connection().and_then(|connection| connection.execute_batch(end).map_err(failed))
         {
             tracing::debug!(%error, "a read transaction had ended already");
         }
-        drop(self.lease);
-        let Err(error) = result else { return };
-        self.shared.failure.notice(&error.to_string());
-        let error = match stopped {
-            Some(Stopped::TimedOut(limit)) => ReadError::TimedOut(limit),
-            Some(Stopped::Abandoned) => return,
-            None => error,
-        };
-        match opening {
-            Some(opening) => drop(opening.send(Err(error))),
-            None => drop(batches.try_send(Err(error)).or_else(|unsent| batches.blocking_send(unsent.into_inner()))),
+        stopped
+    }
+
+    /// What is stored where, in the transaction that is open.
+    pub(super) fn snapshot(&self) -> Result<Snapshot<'_>, ReadError> {
+        Ok(Snapshot::new(self.lease.connection()?, &self.shared, &self.leases, self.limit))
+    }
+
+    /// Streams one answer in the transaction that is open.
+    pub(super) fn answer(&self, statement: Statement, opening: Opening, batches: &Batches) {
+        let mut opening = Some(opening);
+        let connection = self.lease.connection();
+        let answered = connection.and_then(|connection| self.stream(connection, statement, &mut opening, batches));
+        self.notice(&answered);
+        tell(answered, opening, batches);
+    }
+
+    fn notice(&self, answered: &Result<(), ReadError>) {
+        if let Err(error) = answered {
+            self.shared.failure.notice(&error.to_string());
         }
     }
 
@@ -222,8 +272,7 @@ impl Job {
     {
         let connection = self.lease.connection()?;
         connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
-        let snapshot = Snapshot::new(connection, &self.shared, self.limit);
-        for statement in question(&snapshot)? {
+        for statement in question(&self.snapshot()?)? {
             self.stream(connection, statement, opening, batches)?;
         }
         Ok(())
@@ -268,6 +317,15 @@ impl Job {
 
 fn broken(error: arrow::error::ArrowError) -> ReadError {
     ReadError::Failed(error.to_string())
+}
+
+/// Tells whoever asked that there is no answer, or no more of it.
+fn tell(answered: Result<(), ReadError>, opening: Option<Opening>, batches: &Batches) {
+    let Err(error) = answered else { return };
+    match opening {
+        Some(opening) => drop(opening.send(Err(error))),
+        None => drop(batches.try_send(Err(error)).or_else(|unsent| batches.blocking_send(unsent.into_inner()))),
+    }
 }
 
 pub(super) fn failed(error: duckdb::Error) -> ReadError {

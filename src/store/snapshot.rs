@@ -76,13 +76,18 @@ pub struct Snapshot<'a> {
     pub(super) shared: &'a Shared,
     /// How long the question may take.
     pub(super) limit: Duration,
-    /// Files that the statements read: they stay until the question has been answered.
-    pub(super) leases: RefCell<Vec<Lease>>,
+    /// Files that the statements read: they stay until the transaction ends.
+    pub(super) leases: &'a RefCell<Vec<Lease>>,
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(connection: &'a Connection, shared: &'a Shared, limit: Duration) -> Self {
-        Self { connection, shared, limit, leases: RefCell::default() }
+    pub(super) fn new(
+        connection: &'a Connection,
+        shared: &'a Shared,
+        leases: &'a RefCell<Vec<Lease>>,
+        limit: Duration,
+    ) -> Self {
+        Self { connection, shared, limit, leases }
     }
 
     /// How many labels a table has at the most.

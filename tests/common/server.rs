@@ -156,6 +156,11 @@ impl Launch {
         }
     }
 
+    /// Starts the program and leaves it alone.
+    pub fn spawn(self) -> Child {
+        self.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(PROGRAM);
         for name in FOREIGN {

@@ -135,7 +135,7 @@ async fn rows_are_the_same_before_and_after_their_day_is_archived() {
         days.iter().map(|day| (day.start, day.rows, day.late)).collect::<Vec<_>>(),
         [(MONDAY, 4_320, false), (MONDAY + DAY, 4_320, false)]
     );
-    let file = directory.path().join("O'Desk.archive").join(&days[0].file);
+    let file = directory.path().join("archive/O'Desk").join(&days[0].file);
     assert_eq!(std::fs::metadata(file).unwrap().len(), days[0].bytes);
     store.close().await.unwrap();
     assert_eq!(stored_quotes(&open(directory.path())).await, before, "and after a restart");
@@ -217,7 +217,7 @@ async fn only_the_archive_can_be_read_and_nothing_but_declared_tables_is_there()
         assert!(store.reader().archived_days(table, Micros::MIN, Micros::MAX).await.unwrap().is_empty());
     }
     std::fs::write(directory.path().join("secret.csv"), "a\n1\n").unwrap();
-    for path in ["secret.csv", "O''Desk.archive/../secret.csv"] {
+    for path in ["secret.csv", "archive/O''Desk/../../secret.csv"] {
         let sql = format!("SELECT * FROM read_csv('{}/{path}')", directory.path().display());
         let refused = store.reader().query(sql, Vec::new(), LIMIT).await.err().unwrap();
         assert!(refused.to_string().contains("Permission Error"), "{refused}");
