@@ -1,7 +1,7 @@
 //! Taking a backup.
 
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arrow::record_batch::RecordBatch;
 use futures::stream::{self, Peekable, StreamExt, TryStreamExt};
@@ -23,8 +23,6 @@ use crate::time;
 const PART_ROWS: u64 = 8 * 122_880;
 /// Batches between the database and the file.
 const BATCHES_AHEAD: usize = 8;
-/// A read transaction of this age is worth a line in the log: as long as it lasts, the log of the database grows.
-const LONG: Duration = Duration::from_secs(60);
 
 /// A backup that has been taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,16 +108,9 @@ type Rows<'a> = Pin<Box<Peekable<Pin<Box<dyn stream::Stream<Item = Result<Record
 
 impl Taking<'_> {
     async fn write(self, taken_at: time::Micros) -> Result<Manifest, BackupError> {
-        let began = Instant::now();
         let mut tables = Vec::new();
         for table in TABLES {
             tables.push(self.table(table).await?);
-        }
-        if began.elapsed() > LONG {
-            tracing::info!(
-                seconds = began.elapsed().as_secs(),
-                "the backup has read everything; until now the log of the database could not be emptied"
-            );
         }
         // The rest needs no database.
         let Self { transaction, place, directory, .. } = self;
