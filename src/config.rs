@@ -3,6 +3,7 @@
 //! [`Settings`] is what the program runs with. It is made by `cli` from flags, environment variables, a TOML file and
 //! these defaults, in that order of precedence, and checked once; nothing downstream checks again.
 
+mod ages;
 pub mod mapping;
 mod tls;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use self::mapping::Mapping;
 use crate::location::Location;
+pub use ages::{ArchiveSettings, RetentionSettings};
 pub use tls::TlsError;
 
 /// Everything the server can be told.
@@ -21,6 +23,10 @@ pub struct Settings {
     pub server: ServerSettings,
     /// The database file and its writer.
     pub store: StoreSettings,
+    /// When days leave the database for the archive.
+    pub archive: ArchiveSettings,
+    /// When days are dropped.
+    pub retention: RetentionSettings,
     /// Where values come from.
     pub collect: CollectSettings,
     /// Bounds of a query.
@@ -80,6 +86,23 @@ pub struct StoreSettings {
     pub readers: usize,
     /// Batches that may wait for the writer, in bytes.
     pub queue_bytes: usize,
+    /// Where days leave the database for; without it, a directory beside the database.
+    pub archive: Option<Location>,
+    /// Local copies of archived days of a bucket, in bytes.
+    pub archive_cache_bytes: u64,
+}
+
+impl StoreSettings {
+    /// Where archived days are: `data/observability.archive` for `data/observability.duckdb`. Each database has its
+    /// own, as two databases may be in one directory.
+    pub fn archive(&self) -> Location {
+        self.archive.clone().unwrap_or_else(|| Location::Directory(self.path.with_extension("archive")))
+    }
+
+    /// Where copies of archived days are, when the archive is a bucket.
+    pub fn archive_cache(&self) -> PathBuf {
+        self.path.with_extension("archive-cache")
+    }
 }
 
 /// Where values come from.
@@ -178,6 +201,8 @@ impl Default for StoreSettings {
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             readers: 32,
             queue_bytes: 256 << 20,
+            archive: None,
+            archive_cache_bytes: 4 << 30,
         }
     }
 }
@@ -221,11 +246,10 @@ impl Default for BackupSettings {
 }
 
 impl Settings {
-    /// Where backups go: `backups/observability` beside `observability.duckdb` unless a place is named.
+    /// Where backups go: `data/observability.backups` for `data/observability.duckdb`, unless a place is named.
     pub fn backup_location(&self) -> Location {
-        let path = &self.store.path;
-        let beside = || path.with_file_name("backups").join(path.file_stem().unwrap_or_default());
-        self.backup.location.clone().unwrap_or_else(|| Location::Directory(beside()))
+        let beside = || Location::Directory(self.store.path.with_extension("backups"));
+        self.backup.location.clone().unwrap_or_else(beside)
     }
 }
 

@@ -5,7 +5,7 @@
 //! * [`collect`] asks the desk's services and the machine, or plays a simulated market, and makes batches;
 //!   [`ingest`] decodes the batches that others push.
 //! * [`tables`] declares what a row is; [`batch`] is how rows move; [`live`] keeps the newest values.
-//! * [`store`] is the database: one writer, many readers.
+//! * [`store`] is the database: one writer, many readers; [`archive`] keeps its old days as files.
 //! * [`query`] asks it: named questions of `queries/`, and users' own SQL.
 //! * [`backup`] saves it while it is written to, and brings it back; [`location`] is where files are kept outside it.
 //! * [`encode`] turns answers into JSON, Arrow, Parquet, CSV.
@@ -13,6 +13,7 @@
 //!
 //! [`server::run`] puts them together; [`cli`] and [`config`] say how; [`log`] and [`time`] serve them all.
 
+pub mod archive;
 pub mod backup;
 pub mod batch;
 pub mod cli;

@@ -45,6 +45,9 @@ pub enum StoreError {
         /// The newest one known here.
         known: i64,
     },
+    /// The archive of old days cannot be used.
+    #[error("the archive cannot be used: {0}")]
+    Archive(#[from] Box<crate::archive::ArchiveError>),
     /// The engine failed.
     #[error("the database failed: {0}")]
     Engine(#[from] duckdb::Error),

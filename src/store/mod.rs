@@ -3,8 +3,10 @@
 //! [`Store::open`] takes the lock file and the only connection the program opens; every other connection is a clone of
 //! it. `writer` is the one thread that changes the file: `table_writer` stores a table's rows so that the last write
 //! of a key wins, with the help of `high_water`. [`Reader`] streams answers from a pool of connections and `interrupt`
-//! stops those that take too long or that nobody waits for. `schema` brings the file to the declared tables.
+//! stops those that take too long or that nobody waits for. `archive` makes the days in the database and those in the
+//! archive one table. `schema` brings the file to the declared tables.
 
+mod archive;
 mod error;
 mod failure;
 mod high_water;
@@ -29,6 +31,7 @@ use duckdb::{Config, Connection};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+pub use archive::{FiledDay, HotDay};
 pub use error::StoreError;
 pub use failure::Failure;
 pub use maintenance::{Maintenance, MaintenanceError};
@@ -38,6 +41,7 @@ pub use snapshot::{ArchivedDay, Rolled, Snapshot, Statement};
 pub use transaction::ReadTransaction;
 pub use value::Value;
 
+use crate::archive::Files;
 use crate::batch::{BatchSender, channel};
 use crate::config::StoreSettings;
 
@@ -51,6 +55,7 @@ pub struct Store {
     lock: lock::Lock,
     batches: BatchSender,
     reader: Reader,
+    files: Files,
     maintenance: Maintenance,
     failure: Failure,
     stop: CancellationToken,
@@ -74,9 +79,10 @@ impl Store {
         let failure = Failure::default();
         let (clients, reserve, held) =
             (clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, clones(HELD_READERS)?);
-        let reader = Reader::new(clients, reserve, held, failure.clone());
-        // From here on no statement reaches files, settings or the network, whoever wrote it.
-        connection.execute_batch("SET enable_external_access = false; SET lock_configuration = true")?;
+        let files = Files::new(&settings.archive(), &settings.archive_cache(), settings.archive_cache_bytes)
+            .map_err(Box::new)?;
+        let reader = Reader::new(clients, reserve, held, files.clone(), failure.clone());
+        lock_down(&connection, files.directory())?;
 
         let (batches, receiver) = channel(settings.queue_bytes);
         let stop = CancellationToken::new();
@@ -88,7 +94,7 @@ impl Store {
             .name("writer".into())
             .spawn(move || writer.run(&runtime, &stopped))
             .map_err(|error| StoreError::Writer(error.to_string()))?;
-        Ok(Self { lock, batches, reader, maintenance, failure, stop, writer })
+        Ok(Self { lock, batches, reader, files, maintenance, failure, stop, writer })
     }
 
     /// The way in.
@@ -104,6 +110,11 @@ impl Store {
     /// Work on the database beside the rows that come in.
     pub fn maintenance(&self) -> Maintenance {
         self.maintenance.clone()
+    }
+
+    /// The files of archived days.
+    pub fn files(&self) -> Files {
+        self.files.clone()
     }
 
     /// Raised when the engine cannot go on: the program has to end and be started again.
@@ -132,6 +143,13 @@ impl Store {
             _ => Err(StoreError::Writer("its thread panicked; see the log".into())),
         }
     }
+}
+
+/// From here on no statement reaches settings, the network, or files outside of `directory`, whoever wrote it.
+fn lock_down(connection: &Connection, directory: &Path) -> Result<(), duckdb::Error> {
+    let directory = directory.to_string_lossy().replace('\'', "''");
+    connection.execute_batch(&format!("SET allowed_directories = ['{directory}']"))?;
+    connection.execute_batch("SET enable_external_access = false; SET lock_configuration = true")
 }
 
 /// The only place where the program opens a connection.

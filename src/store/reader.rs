@@ -16,6 +16,7 @@ use super::interrupt::{Stopped, Watch};
 use super::snapshot::{Snapshot, Statement};
 use super::transaction::ReadTransaction;
 use super::value::{Value, bind};
+use crate::archive::Files;
 use crate::batch::{BatchStream, ReadError};
 
 /// Batches between the database and the socket of one query.
@@ -29,6 +30,7 @@ pub struct Reader {
     pool: Arc<Pool>,
     reserve: Arc<Pool>,
     held: Arc<Pool>,
+    files: Files,
     failure: Failure,
 }
 
@@ -43,15 +45,17 @@ pub(super) type Opening = oneshot::Sender<Result<SchemaRef, ReadError>>;
 pub(super) type Batches = mpsc::Sender<Result<RecordBatch, ReadError>>;
 
 impl Reader {
-    /// A pool of the given connections, a small one in reserve, and one for transactions that are held open.
+    /// A pool of the given connections, a small one in reserve, and one for transactions that are held open; `files` are
+    /// those of archived days.
     pub fn new(
         connections: Vec<Connection>,
         reserve: Vec<Connection>,
         held: Vec<Connection>,
+        files: Files,
         failure: Failure,
     ) -> Self {
         let [pool, reserve, held] = [connections, reserve, held].map(|connections| Arc::new(Pool::new(connections)));
-        Self { pool, reserve, held, failure }
+        Self { pool, reserve, held, files, failure }
     }
 
     /// Reads through the reserve: for short questions about the server itself, which must be answered however many
@@ -87,7 +91,7 @@ impl Reader {
         let (batches, received) = mpsc::channel(BATCHES_IN_FLIGHT);
         let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone());
         let guard = abandoned.drop_guard();
-        let job = Job { lease, watch, failure: self.failure.clone() };
+        let job = Job { lease, watch, files: self.files.clone(), limit, failure: self.failure.clone() };
         tokio::task::spawn_blocking(move || job.run(question, opening, &batches));
 
         let schema = opened.await.map_err(|_| ReadError::Failed("a query ended without an answer".into()))??;
@@ -101,14 +105,31 @@ impl Reader {
     /// Opens a transaction that is asked one statement after the other, for as long as it takes: everything that it
     /// answers is as of now. Must be called on a runtime.
     ///
-    /// While it is open, the database keeps what is replaced or deleted; checkpoints go on. There is one at a time: [`ReadError::Busy`] says
-    /// that another one is still open after some seconds.
+    /// While it is open, the database keeps what is replaced or deleted; checkpoints go on. There is one at a time:
+    /// [`ReadError::Busy`] says that another one is still open after some seconds.
     pub async fn begin(&self) -> Result<ReadTransaction, ReadError> {
         let lease = self.held.lease().await?;
         let abandoned = CancellationToken::new();
         // About thirty years: whoever holds the transaction ends it.
-        let watch = Watch::start(lease.connection()?.interrupt_handle(), Duration::MAX, abandoned.clone());
-        ReadTransaction::begin(Job { lease, watch, failure: self.failure.clone() }, abandoned.drop_guard()).await
+        let limit = Duration::MAX;
+        let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone());
+        let (files, failure) = (self.files.clone(), self.failure.clone());
+        ReadTransaction::begin(Job { lease, watch, files, limit, failure }, abandoned.drop_guard()).await
+    }
+
+    /// Looks at what is stored where.
+    pub async fn look<T, Q>(&self, question: Q) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        Q: FnOnce(&Snapshot<'_>) -> Result<T, ReadError> + Send + 'static,
+    {
+        let lease = self.pool.lease().await?;
+        let files = self.files.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            // Each statement is a transaction of its own.
+            question(&Snapshot::new(lease.connection()?, &files, PATIENCE))
+        });
+        looked.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
     }
 
     /// Whether a statement can be planned; why not is [`ReadError::Invalid`].
@@ -171,6 +192,8 @@ impl Drop for Lease {
 pub(super) struct Job {
     lease: Lease,
     watch: Watch,
+    files: Files,
+    limit: Duration,
     failure: Failure,
 }
 
@@ -210,7 +233,7 @@ impl Job {
 
     /// What is stored where, in the transaction that is open.
     pub(super) fn snapshot(&self) -> Result<Snapshot<'_>, ReadError> {
-        Ok(Snapshot::new(self.lease.connection()?))
+        Ok(Snapshot::new(self.lease.connection()?, &self.files, self.limit))
     }
 
     /// Streams one answer in the transaction that is open.
@@ -237,7 +260,8 @@ impl Job {
     {
         let connection = self.lease.connection()?;
         connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
-        for statement in question(&Snapshot::new(connection))? {
+        let snapshot = Snapshot::new(connection, &self.files, self.limit);
+        for statement in question(&snapshot)? {
             self.stream(connection, statement, opening, batches)?;
         }
         Ok(())

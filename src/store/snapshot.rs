@@ -1,14 +1,16 @@
 //! What is stored where, as of one read transaction: how far roll-ups reach, and which days are in the archive.
 
-use std::path::PathBuf;
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Duration;
 
-use duckdb::types::{TimeUnit, Value as Bound};
-use duckdb::{Connection, params};
+use duckdb::Connection;
 
+use super::archive;
 use super::reader::failed;
 use super::rollup::{LEVELS, Level};
 use super::value::Value;
+use crate::archive::{Files, Lease};
 use crate::batch::ReadError;
 use crate::tables::Table;
 use crate::time::Micros;
@@ -44,19 +46,30 @@ pub struct ArchivedDay {
     /// Its first instant.
     pub start: Micros,
     /// Its file, relative to the archive.
-    pub file: PathBuf,
+    pub file: String,
     /// Whether rows were stored in the database since, which replace those of the file with their key.
     pub late: bool,
+    /// Rows in the file.
+    pub rows: u64,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Sum of the hashes of its rows, as [`crate::batch::Checksum`] shows it.
+    pub checksum: String,
 }
 
 /// The open transaction of a question.
 pub struct Snapshot<'a> {
-    connection: &'a Connection,
+    pub(super) connection: &'a Connection,
+    pub(super) files: &'a Files,
+    /// How long the question may take.
+    pub(super) limit: Duration,
+    /// Files that the statements read: they stay until the question has been answered.
+    pub(super) leases: RefCell<Vec<Lease>>,
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(connection: &'a Connection) -> Self {
-        Self { connection }
+    pub(super) fn new(connection: &'a Connection, files: &'a Files, limit: Duration) -> Self {
+        Self { connection, files, limit, leases: RefCell::default() }
     }
 
     /// The levels of a table's roll-ups that hold anything, coarsest first.
@@ -76,14 +89,6 @@ impl<'a> Snapshot<'a> {
 
     /// The days of a table that are in the archive and have an instant from `start` to `end`, oldest first.
     pub fn archived(&self, table: &Table, start: Micros, end: Micros) -> Result<Vec<ArchivedDay>, ReadError> {
-        let mut statement = self.connection.prepare(include_str!("../../queries/archive/days.sql")).map_err(failed)?;
-        let instant = |micros| Bound::Timestamp(TimeUnit::Microsecond, micros);
-        let day = |row: &duckdb::Row<'_>| {
-            Ok(ArchivedDay { start: row.get(0)?, file: row.get::<_, String>(1)?.into(), late: row.get(2)? })
-        };
-        statement
-            .query_map(params![table.name, instant(start), instant(end)], day)
-            .and_then(Iterator::collect)
-            .map_err(failed)
+        archive::archived(self.connection, table, start, end)
     }
 }

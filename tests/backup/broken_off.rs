@@ -4,7 +4,7 @@ use crate::common::{Launch, Server, eventually};
 use crate::desk::{backups, begun, beside, command, directory, done, quotes, refused};
 
 /// Where backups go when no place is named.
-const PLACE: &str = "data/backups/observability";
+const PLACE: &str = "data/observability.backups";
 const ROWS: i64 = 400_000;
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn a_killed_restore_leaves_nothing_that_looks_like_a_database() {
     let server = Server::start().await;
     quotes(&server, ROWS).await;
     done(command(beside(&server), &["backup"]).await);
-    let from = server.path().join("data/backups/observability");
+    let from = server.path().join("data/observability.backups");
     let elsewhere = directory();
     let path = elsewhere.path().join("desk.duckdb");
     let arguments = ["restore", from.to_str().unwrap(), "--database", "desk.duckdb"];

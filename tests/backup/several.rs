@@ -8,7 +8,7 @@ use crate::common::{Launch, Server, eventually};
 use crate::desk::{backups, beside, command, directory, done, refused};
 
 /// Where backups go when no place is named.
-const PLACE: &str = "data/backups/observability";
+const PLACE: &str = "data/observability.backups";
 
 fn names(paths: &[PathBuf]) -> Vec<&str> {
     paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect()
@@ -25,7 +25,7 @@ async fn the_oldest_go_and_each_can_be_restored_by_its_name() {
         assert_eq!(said.matches("removed").count(), if price == 4 { 2 } else { 0 }, "{said}");
     }
     // What is not named like a backup is not ours.
-    std::fs::create_dir(server.path().join("data/backups/observability/notes")).unwrap();
+    std::fs::create_dir(server.path().join("data/observability.backups/notes")).unwrap();
     let found = backups(server.path());
     let found = names(&found);
     assert_eq!(found.len(), 3, "{found:?}");
