@@ -256,11 +256,10 @@ impl Default for BackupSettings {
 }
 
 impl Settings {
-    /// Where backups go: `backups/observability` beside `observability.duckdb` unless a place is named.
+    /// Where backups go: `data/observability.backups` for `data/observability.duckdb`, unless a place is named.
     pub fn backup_location(&self) -> Location {
-        let path = &self.store.path;
-        let beside = || path.with_file_name("backups").join(path.file_stem().unwrap_or_default());
-        self.backup.location.clone().unwrap_or_else(|| Location::Directory(beside()))
+        let beside = || Location::Directory(self.store.path.with_extension("backups"));
+        self.backup.location.clone().unwrap_or_else(beside)
     }
 }
 

@@ -55,6 +55,11 @@ impl Files {
         Ok(Self { directory: directory.into(), cache, leases, runtime: Handle::current() })
     }
 
+    /// Whether the archive is a directory of this machine, and no bucket.
+    pub fn is_local(&self) -> bool {
+        self.cache.is_none()
+    }
+
     /// The one directory that the database reads.
     pub fn directory(&self) -> &Path {
         &self.directory

@@ -375,7 +375,12 @@ fn forget(connection: &Connection, table: &Table, day: Micros) -> Result<(), duc
     connection.execute(sql, params![table.name, instant(day)]).map(drop)
 }
 
-fn record(connection: &Connection, table: &Table, day: &FiledDay, late: bool) -> Result<(), MaintenanceError> {
+pub(super) fn record(
+    connection: &Connection,
+    table: &Table,
+    day: &FiledDay,
+    late: bool,
+) -> Result<(), MaintenanceError> {
     forget(connection, table, day.start)?;
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let checksum = day.checksum.to_string();

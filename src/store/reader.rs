@@ -124,8 +124,8 @@ impl Reader {
     /// Opens a transaction that is asked one statement after the other, for as long as it takes: everything that it
     /// answers is as of now. Must be called on a runtime.
     ///
-    /// While it is open, the log of the database cannot be emptied. There is one at a time: [`ReadError::Busy`] says
-    /// that another one is still open after some seconds.
+    /// While it is open, the database keeps what is replaced or deleted; checkpoints go on. There is one at a time:
+    /// [`ReadError::Busy`] says that another one is still open after some seconds.
     pub async fn begin(&self) -> Result<ReadTransaction, ReadError> {
         let lease = self.held.lease().await?;
         let abandoned = CancellationToken::new();
