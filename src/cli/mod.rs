@@ -3,11 +3,20 @@
 //! * `options` names every setting once: flag, environment variable, key of the file.
 //! * `value` says what a value looks like as text.
 //! * `file` reads the TOML file; `resolve` lays flags and environment over it and checks the whole.
-//! * `serve` runs the server; [`query`](mod@query) asks one question.
+//! * `serve` runs the server; [`query`](mod@query) asks one question; [`export`](mod@export) and [`import`](mod@import)
+//!   move whole tables.
+//! * `argument` says how their arguments are written, `database` finds the database, `output` and `progress` talk to the
+//!   terminal.
 
+mod argument;
+mod database;
 mod error;
+pub mod export;
 mod file;
+pub mod import;
 mod options;
+mod output;
+mod progress;
 pub mod query;
 mod resolve;
 mod serve;
@@ -32,6 +41,12 @@ pub enum Invocation {
     Serve(Settings),
     /// Ask one question.
     Query(query::QueryArguments, Settings),
+    /// Write the rows of a table.
+    Export(export::ExportArguments, Settings),
+    /// Store the rows of files.
+    Import(import::ImportArguments, Settings),
+    /// Store the rows of another server.
+    ImportTimescale(import::timescaledb::TimescaleArguments, Settings),
 }
 
 /// Observability server of an algorithmic trading desk.
@@ -55,6 +70,10 @@ enum Command {
     Serve(Box<ServeArguments>),
     /// Ask one SQL question and print the answer
     Query(Box<QueryCommand>),
+    /// Write the rows of a table, of any span of time, as CSV, NDJSON, Arrow or Parquet
+    Export(Box<ExportCommand>),
+    /// Store the rows of files, or of a TimescaleDB server
+    Import(Box<ImportCommand>),
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +94,45 @@ struct QueryCommand {
     store: StoreOptions,
     #[command(flatten)]
     query: QueryOptions,
+}
+
+#[derive(Debug, Args)]
+struct ExportCommand {
+    #[command(flatten)]
+    arguments: export::ExportArguments,
+    #[command(flatten)]
+    file: FileArgument,
+    #[command(flatten)]
+    store: StoreOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct ImportCommand {
+    #[command(flatten)]
+    arguments: import::ImportArguments,
+    #[command(flatten)]
+    file: FileArgument,
+    #[command(flatten)]
+    store: StoreOptions,
+    #[command(subcommand)]
+    from: Option<ImportFrom>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ImportFrom {
+    /// Copy the tables of a TimescaleDB or other PostgreSQL server
+    Timescaledb(Box<TimescaleCommand>),
+}
+
+#[derive(Debug, Args)]
+struct TimescaleCommand {
+    #[command(flatten)]
+    arguments: import::timescaledb::TimescaleArguments,
+    #[command(flatten)]
+    file: FileArgument,
+    #[command(flatten)]
+    store: StoreOptions,
 }
 
 #[derive(Debug, Args)]
@@ -102,14 +160,50 @@ fn read(mut command: clap::Command, arguments: impl IntoIterator<Item = OsString
         None => serve_invocation(parsed.serve),
         Some(Command::Serve(arguments)) => serve_invocation(*arguments),
         Some(Command::Query(command)) => query_invocation(*command),
+        Some(Command::Export(command)) => {
+            Ok(Invocation::Export(command.arguments, command_settings(command.file, command.store)?))
+        }
+        Some(Command::Import(command)) => match command.from {
+            None => Ok(Invocation::Import(command.arguments, command_settings(command.file, command.store)?)),
+            Some(ImportFrom::Timescaledb(command)) => {
+                Ok(Invocation::ImportTimescale(command.arguments, command_settings(command.file, command.store)?))
+            }
+        },
     }
 }
 
 /// Answers one question on the terminal.
 pub fn query(arguments: query::QueryArguments, settings: Settings) -> Result<(), Failure> {
+    run(settings, |settings| query::run(arguments, settings))
+}
+
+/// Writes the rows of a table.
+pub fn export(arguments: export::ExportArguments, settings: Settings) -> Result<(), Failure> {
+    run(settings, |settings| export::run(arguments, settings))
+}
+
+/// Stores the rows of files.
+pub fn import(arguments: import::ImportArguments, settings: Settings) -> Result<(), Failure> {
+    run(settings, |settings| import::run(arguments, settings))
+}
+
+/// Stores the rows of another server.
+pub fn import_timescale(arguments: import::timescaledb::TimescaleArguments, settings: Settings) -> Result<(), Failure> {
+    run(settings, |settings| import::timescaledb::run(arguments, settings))
+}
+
+/// Runs a command to its end.
+fn run<F, E>(settings: Settings, command: impl FnOnce(Settings) -> F) -> Result<(), Failure>
+where
+    F: Future<Output = Result<(), E>>,
+    E: std::error::Error + Send + Sync + 'static,
+{
     let _log = crate::log::start(&settings.log).map_err(Failure::new)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::new)?;
-    runtime.block_on(query::run(arguments, settings)).map_err(Failure::new)
+    let ended = runtime.block_on(command(settings)).map_err(Failure::new);
+    // A thread may still wait for an input that nobody needs any more.
+    runtime.shutdown_background();
+    ended
 }
 
 fn serve_invocation(arguments: ServeArguments) -> Result<Invocation, Unusable> {
@@ -118,18 +212,27 @@ fn serve_invocation(arguments: ServeArguments) -> Result<Invocation, Unusable> {
 }
 
 fn query_invocation(command: QueryCommand) -> Result<Invocation, Unusable> {
-    let from_file = file::read(command.file.config)?;
     let options = Options { store: command.store, query: command.query, ..Options::default() };
-    let mut settings = resolve::resolve(options, from_file)?;
-    // The answer is the output: only what went wrong belongs beside it, and the log file is the server's.
+    Ok(Invocation::Query(command.arguments, quiet_settings(command.file, options)?))
+}
+
+fn command_settings(file: FileArgument, store: StoreOptions) -> Result<Settings, Unusable> {
+    quiet_settings(file, Options { store, ..Options::default() })
+}
+
+/// The settings of a command whose output is its answer: only what went wrong belongs beside it, and the log file is the
+/// server's.
+fn quiet_settings(file: FileArgument, options: Options) -> Result<Settings, Unusable> {
+    let mut settings = resolve::resolve(options, file::read(file.config)?)?;
     settings.log = LogSettings { level: "warn".into(), directory: None };
-    Ok(Invocation::Query(command.arguments, settings))
+    Ok(settings)
 }
 
 fn definition() -> clap::Command {
     // A variable's value may be long, and -1 is a value to be refused with the name of its setting, not an unknown flag.
     let all = |arg: clap::Arg| arg.hide_env_values(true).allow_negative_numbers(true);
-    CommandLine::command().mut_args(all).mut_subcommands(|command| command.mut_args(all))
+    let below = |command: clap::Command| command.mut_args(all).mut_subcommands(|command| command.mut_args(all));
+    CommandLine::command().mut_args(all).mut_subcommands(below)
 }
 
 /// A refused value that came from the environment is named by its variable, not only by its flag.
@@ -142,7 +245,7 @@ fn name_the_variable(mut error: clap::Error, command: &clap::Command) -> clap::E
         return error;
     };
     let variable = std::iter::once(command)
-        .chain(command.get_subcommands())
+        .chain(command.get_subcommands().flat_map(|below| std::iter::once(below).chain(below.get_subcommands())))
         .flat_map(clap::Command::get_arguments)
         .find(|arg| arg.to_string() == name)
         .and_then(clap::Arg::get_env)

@@ -27,7 +27,13 @@ fn with_file(text: &str, arguments: &[&str]) -> Result<Settings, String> {
 
 fn outcome(parsed: Result<Invocation, Unusable>) -> Result<Settings, String> {
     match parsed {
-        Ok(Invocation::Serve(settings) | Invocation::Query(_, settings)) => Ok(settings),
+        Ok(
+            Invocation::Serve(settings)
+            | Invocation::Query(_, settings)
+            | Invocation::Export(_, settings)
+            | Invocation::Import(_, settings)
+            | Invocation::ImportTimescale(_, settings),
+        ) => Ok(settings),
         Err(error) => Err(error.to_string()),
     }
 }

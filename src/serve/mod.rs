@@ -4,7 +4,7 @@
 //!   with a slash too many; `front` is what every request passes on its way in and out: `cors`, `traffic`,
 //!   `access_log`.
 //! * `root`, `health`, `metrics`, `summary`, `history`, `trades`, `system`, `components` answer the documented API;
-//!   `ingest` takes rows in; `sql` answers users' own questions.
+//!   `ingest` takes rows in; `export` gives them out whole; `sql` answers users' own questions.
 //! * `validation` reads what clients send; `respond` sends rows in any format; `error` is all that can go wrong.
 //! * [`ws`] is the live stream; `docs` and `openapi` the reference.
 //!
@@ -15,6 +15,7 @@ mod components;
 mod cors;
 mod docs;
 mod error;
+mod export;
 mod front;
 mod health;
 mod history;
@@ -79,6 +80,7 @@ where
         .add("/api/system/logs/recent", get(system::recent_logs))
         .add("/api/system/alerts/acknowledge/{alert_id}", post(system::acknowledge))
         .add("/api/ingest/{table}", ingest::route(&state))
+        .add("/api/export/{table}", get(export::export))
         .add("/api/sql", post(sql::sql))
         .merge(docs::routes(), &["/docs", "/redoc", "/docs/oauth2-redirect", "/openapi.json"])
         .merge(ws::routes(), &[]);
