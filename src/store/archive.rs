@@ -352,8 +352,12 @@ impl Maintenance {
         .await
     }
 
-    /// Makes the blocks of deleted rows free for new ones. A checkpoint that has to wait for others is left to them.
+    /// Makes the blocks of deleted rows free for new ones. A checkpoint that has to wait for others is left to them, and
+    /// one on a full disk to a later day: the engine does not survive it.
     pub async fn checkpoint(&self) -> Result<(), MaintenanceError> {
+        if !self.has_space() {
+            return Ok(());
+        }
         self.run(|connection, _| Ok(connection.execute_batch("CHECKPOINT")?)).await
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use duckdb::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::batch::Gate;
 use crate::tables::Table;
 use crate::time::Micros;
 
@@ -60,15 +61,21 @@ pub(super) type Tasks = mpsc::Receiver<Task>;
 #[derive(Clone)]
 pub struct Maintenance {
     tasks: mpsc::Sender<Task>,
+    gate: Gate,
 }
 
-/// The way to the writer.
-pub(super) fn channel() -> (Maintenance, Tasks) {
+/// The way to the writer. `gate` says whether the disk is full.
+pub(super) fn channel(gate: Gate) -> (Maintenance, Tasks) {
     let (tasks, receiver) = mpsc::channel(WAITING_TASKS);
-    (Maintenance { tasks }, receiver)
+    (Maintenance { tasks, gate }, receiver)
 }
 
 impl Maintenance {
+    /// Whether the disk has space for more than the rows that are there. What makes room need not ask.
+    pub(super) fn has_space(&self) -> bool {
+        self.gate.shortage().is_none()
+    }
+
     /// Does `work` in a transaction, which is committed when it succeeds; then all of it is durable.
     pub(super) async fn transact<T, W>(&self, work: W) -> Result<T, MaintenanceError>
     where

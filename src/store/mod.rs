@@ -100,7 +100,7 @@ impl Store {
             write_interval: settings.write_interval,
             rollup_interval: settings.rollup_interval,
         };
-        let (maintenance, tasks) = maintenance::channel();
+        let (maintenance, tasks) = maintenance::channel(batches.gate());
         let space = space::Space::new(&settings.path, settings.min_free_bytes, batches.gate());
         let writer = writer::Writer::new(connection, receiver, tasks, pace, shared, space)?;
         let (runtime, stopped) = (Handle::current(), stop.clone());
