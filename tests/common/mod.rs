@@ -4,6 +4,7 @@
 //! * [`Answer`] is an HTTP answer, and [`raw`] speaks HTTP by hand for what a client library would not send.
 //! * [`Exporter`] stands in for a service of the desk: it serves Prometheus text that a test can change.
 //! * [`ipc`] writes and reads Arrow streams.
+//! * [`Postgres`] is a PostgreSQL server of its own, where the machine has one.
 //! * [`shape`] compares JSON with a template of types; [`python`] finds the interpreter with the data libraries.
 //!
 //! Each test binary uses a part of it.
@@ -13,6 +14,7 @@ mod answer;
 mod eventually;
 mod exporter;
 pub mod ipc;
+mod postgres;
 pub mod python;
 pub mod raw;
 mod server;
@@ -21,4 +23,5 @@ pub mod shape;
 pub use answer::Answer;
 pub use eventually::{eventually, eventually_within};
 pub use exporter::Exporter;
+pub use postgres::Postgres;
 pub use server::{Ended, Launch, Server};
