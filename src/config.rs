@@ -3,6 +3,7 @@
 //! [`Settings`] is what the program runs with. It is made by `cli` from flags, environment variables, a TOML file and
 //! these defaults, in that order of precedence, and checked once; nothing downstream checks again.
 
+mod ages;
 pub mod mapping;
 mod tls;
 
@@ -11,6 +12,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use self::mapping::Mapping;
+use crate::location::Location;
+pub use ages::{ArchiveSettings, RetentionSettings, level_name, table_name};
 pub use tls::TlsError;
 
 /// Everything the server can be told.
@@ -20,10 +23,16 @@ pub struct Settings {
     pub server: ServerSettings,
     /// The database file and its writer.
     pub store: StoreSettings,
+    /// When days leave the database for the archive.
+    pub archive: ArchiveSettings,
+    /// When days are dropped.
+    pub retention: RetentionSettings,
     /// Where values come from.
     pub collect: CollectSettings,
     /// Bounds of a query.
     pub query: QuerySettings,
+    /// Where backups go, and when.
+    pub backup: BackupSettings,
     /// What is logged, and where.
     pub log: LogSettings,
 }
@@ -69,6 +78,8 @@ pub struct StoreSettings {
     pub batch_size: usize,
     /// Collected rows are written at the latest after this time.
     pub write_interval: Duration,
+    /// Complete buckets of roll-ups are made at the latest after this time.
+    pub rollup_interval: Duration,
     /// What the database may use for its buffers, in bytes.
     pub memory_limit_bytes: u64,
     /// Threads that the database computes with.
@@ -77,6 +88,29 @@ pub struct StoreSettings {
     pub readers: usize,
     /// Batches that may wait for the writer, in bytes.
     pub queue_bytes: usize,
+    /// What stays free on the database's disk, in bytes, though never more than a tenth of the disk.
+    pub min_free_bytes: u64,
+    /// Where days leave the database for; without it, a directory beside the database.
+    pub archive: Option<Location>,
+    /// Local copies of archived days of a bucket, in bytes.
+    pub archive_cache_bytes: u64,
+}
+
+impl StoreSettings {
+    /// Where archived days are: `archive/observability` beside `observability.duckdb` unless a place is named.
+    pub fn archive(&self) -> Location {
+        self.archive.clone().unwrap_or_else(|| Location::Directory(self.beside("archive")))
+    }
+
+    /// Where copies of archived days are, when the archive is a bucket.
+    pub fn archive_cache(&self) -> PathBuf {
+        self.beside("archive-cache")
+    }
+
+    /// A directory of this database's own beside it: there may be several databases in one directory.
+    fn beside(&self, name: &str) -> PathBuf {
+        self.path.with_file_name(name).join(self.path.file_stem().unwrap_or_default())
+    }
 }
 
 /// Where values come from.
@@ -124,6 +158,17 @@ pub struct QuerySettings {
     pub directory: Option<PathBuf>,
 }
 
+/// Where backups go, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackupSettings {
+    /// Where they go; `None` is a directory beside the database.
+    pub location: Option<Location>,
+    /// Time between two of them; `None` takes none unless told to.
+    pub every: Option<Duration>,
+    /// Complete ones that stay of those that are taken at an interval, at least one.
+    pub keep: usize,
+}
+
 /// What is logged, and where.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogSettings {
@@ -160,10 +205,14 @@ impl Default for StoreSettings {
             path: PathBuf::from(DEFAULT_DATABASE),
             batch_size: 100,
             write_interval: Duration::from_secs(1),
+            rollup_interval: Duration::from_secs(10),
             memory_limit_bytes: 1 << 30,
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             readers: 32,
             queue_bytes: 256 << 20,
+            min_free_bytes: 512 << 20,
+            archive: None,
+            archive_cache_bytes: 4 << 30,
         }
     }
 }
@@ -197,6 +246,20 @@ impl Default for QuerySettings {
             concurrency: 4,
             directory: None,
         }
+    }
+}
+
+impl Default for BackupSettings {
+    fn default() -> Self {
+        Self { location: None, every: None, keep: 7 }
+    }
+}
+
+impl Settings {
+    /// Where backups go: `data/observability.backups` for `data/observability.duckdb`, unless a place is named.
+    pub fn backup_location(&self) -> Location {
+        let beside = || Location::Directory(self.store.path.with_extension("backups"));
+        self.backup.location.clone().unwrap_or_else(beside)
     }
 }
 

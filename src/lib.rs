@@ -6,13 +6,17 @@
 //!   [`ingest`] decodes the batches that others push.
 //! * [`tables`] declares what a row is; [`batch`] is how rows move; [`live`] keeps the newest values.
 //! * [`transfer`] reads rows of files and of other databases.
-//! * [`store`] is the database: one writer, many readers.
+//! * [`store`] is the database: one writer, many readers; [`archive`] keeps its old days as files.
 //! * [`query`] asks it: named questions of `queries/`, and users' own SQL.
+//! * [`backup`] saves it while it is written to, and brings it back; [`location`] is where files are kept outside it.
+//! * [`upkeep`] is what happens once a day: old days are archived, older ones dropped.
 //! * [`encode`] turns answers into JSON, Arrow, Parquet, CSV.
 //! * [`serve`] is what clients talk to.
 //!
 //! [`server::run`] puts them together; [`cli`] and [`config`] say how; [`log`] and [`time`] serve them all.
 
+pub mod archive;
+pub mod backup;
 pub mod batch;
 pub mod cli;
 pub mod collect;
@@ -29,3 +33,4 @@ pub mod store;
 pub mod tables;
 pub mod time;
 pub mod transfer;
+pub mod upkeep;

@@ -1,9 +1,17 @@
 //! Batches on the move: towards the store through [`channel`], and from a query towards a client as a [`BatchStream`].
 //!
+//! [`Checksum`] tells whether rows that went far are still the same.
+//!
 //! `collect`, `ingest`, `encode` and `serve` know only this; none of them can see the store.
 
 mod channel;
+mod checksum;
+mod order;
+mod shortage;
 mod stream;
 
 pub use channel::{Acknowledge, BatchReceiver, BatchSender, Write, WriteError, channel};
+pub use checksum::Checksum;
+pub use order::newest_first;
+pub use shortage::{Gate, Shortage};
 pub use stream::{BatchStream, ReadError};

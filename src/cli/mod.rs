@@ -3,13 +3,16 @@
 //! * `options` names every setting once: flag, environment variable, key of the file.
 //! * `value` says what a value looks like as text.
 //! * `file` reads the TOML file; `resolve` lays flags and environment over it and checks the whole.
-//! * `serve` runs the server; [`query`](mod@query) asks one question; [`export`](mod@export) and [`import`](mod@import)
-//!   move whole tables.
+//! * `serve` runs the server; [`query`](mod@query) asks one question; [`backup`](mod@backup) saves the database and
+//!   brings it back; [`upkeep`] moves and drops old days; [`export`](mod@export) and [`import`](mod@import) move whole
+//!   tables.
 //! * `argument` says how their arguments are written, `database` finds the database, `output` and `progress` talk to the
 //!   terminal.
 
 mod argument;
+pub mod backup;
 mod database;
+mod days;
 mod error;
 pub mod export;
 mod file;
@@ -20,6 +23,7 @@ mod progress;
 pub mod query;
 mod resolve;
 mod serve;
+pub mod upkeep;
 mod value;
 
 use std::ffi::OsString;
@@ -32,7 +36,7 @@ pub use error::{Failure, Unusable};
 pub use serve::serve;
 
 use crate::config::{LogSettings, Settings};
-use options::{Options, QueryOptions, StoreOptions};
+use options::{ArchiveOptions, Options, QueryOptions, RetentionOptions, StoreOptions};
 
 /// What the command line asks for, with the settings to do it.
 #[derive(Debug)]
@@ -41,6 +45,12 @@ pub enum Invocation {
     Serve(Settings),
     /// Ask one question.
     Query(query::QueryArguments, Settings),
+    /// Take or list backups.
+    Backup(backup::BackupArguments, Settings),
+    /// Make a database of a backup.
+    Restore(backup::RestoreArguments, Settings),
+    /// Move old days into the archive, or drop older ones.
+    Upkeep(upkeep::Work, Settings),
     /// Write the rows of a table.
     Export(export::ExportArguments, Settings),
     /// Store the rows of files.
@@ -70,8 +80,16 @@ enum Command {
     Serve(Box<ServeArguments>),
     /// Ask one SQL question and print the answer
     Query(Box<QueryCommand>),
+    /// Save the whole database as Parquet, also while the server runs
+    Backup(Box<StoreCommand<backup::BackupArguments>>),
+    /// Make a database of a backup; nothing is overwritten
+    Restore(Box<StoreCommand<backup::RestoreArguments>>),
+    /// Move days that are older than the hot window from the database to the archive; the server does so once a day
+    Archive(Box<StoreCommand<upkeep::UpkeepArguments>>),
+    /// Drop days that are older than they are to be kept; the server does so once a day
+    Retention(Box<StoreCommand<upkeep::UpkeepArguments>>),
     /// Write the rows of a table, of any span of time, as CSV, NDJSON, Arrow or Parquet
-    Export(Box<ExportCommand>),
+    Export(Box<StoreCommand<export::ExportArguments>>),
     /// Store the rows of files, or of a TimescaleDB server
     Import(Box<ImportCommand>),
 }
@@ -93,28 +111,31 @@ struct QueryCommand {
     #[command(flatten)]
     store: StoreOptions,
     #[command(flatten)]
+    archive: ArchiveOptions,
+    #[command(flatten)]
     query: QueryOptions,
 }
 
+/// A command that works on the database file.
 #[derive(Debug, Args)]
-struct ExportCommand {
+struct StoreCommand<A: Args> {
     #[command(flatten)]
-    arguments: export::ExportArguments,
+    arguments: A,
     #[command(flatten)]
     file: FileArgument,
     #[command(flatten)]
     store: StoreOptions,
+    #[command(flatten)]
+    archive: ArchiveOptions,
+    #[command(flatten)]
+    retention: RetentionOptions,
 }
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct ImportCommand {
     #[command(flatten)]
-    arguments: import::ImportArguments,
-    #[command(flatten)]
-    file: FileArgument,
-    #[command(flatten)]
-    store: StoreOptions,
+    command: StoreCommand<import::ImportArguments>,
     #[command(subcommand)]
     from: Option<ImportFrom>,
 }
@@ -122,17 +143,7 @@ struct ImportCommand {
 #[derive(Debug, Subcommand)]
 enum ImportFrom {
     /// Copy the tables of a TimescaleDB or other PostgreSQL server
-    Timescaledb(Box<TimescaleCommand>),
-}
-
-#[derive(Debug, Args)]
-struct TimescaleCommand {
-    #[command(flatten)]
-    arguments: import::timescaledb::TimescaleArguments,
-    #[command(flatten)]
-    file: FileArgument,
-    #[command(flatten)]
-    store: StoreOptions,
+    Timescaledb(Box<StoreCommand<import::timescaledb::TimescaleArguments>>),
 }
 
 #[derive(Debug, Args)]
@@ -160,50 +171,39 @@ fn read(mut command: clap::Command, arguments: impl IntoIterator<Item = OsString
         None => serve_invocation(parsed.serve),
         Some(Command::Serve(arguments)) => serve_invocation(*arguments),
         Some(Command::Query(command)) => query_invocation(*command),
-        Some(Command::Export(command)) => {
-            Ok(Invocation::Export(command.arguments, command_settings(command.file, command.store)?))
-        }
+        Some(Command::Backup(command)) => store_invocation(*command, Invocation::Backup),
+        Some(Command::Restore(command)) => store_invocation(*command, Invocation::Restore),
+        Some(Command::Archive(command)) => store_invocation(*command, |arguments, settings| {
+            Invocation::Upkeep(upkeep::Work::Archive(arguments), settings)
+        }),
+        Some(Command::Retention(command)) => store_invocation(*command, |arguments, settings| {
+            Invocation::Upkeep(upkeep::Work::Retention(arguments), settings)
+        }),
+        Some(Command::Export(command)) => store_invocation(*command, Invocation::Export),
         Some(Command::Import(command)) => match command.from {
-            None => Ok(Invocation::Import(command.arguments, command_settings(command.file, command.store)?)),
-            Some(ImportFrom::Timescaledb(command)) => {
-                Ok(Invocation::ImportTimescale(command.arguments, command_settings(command.file, command.store)?))
-            }
+            None => store_invocation(command.command, Invocation::Import),
+            Some(ImportFrom::Timescaledb(command)) => store_invocation(*command, Invocation::ImportTimescale),
         },
     }
 }
 
-/// Answers one question on the terminal.
-pub fn query(arguments: query::QueryArguments, settings: Settings) -> Result<(), Failure> {
-    run(settings, |settings| query::run(arguments, settings))
-}
-
-/// Writes the rows of a table.
-pub fn export(arguments: export::ExportArguments, settings: Settings) -> Result<(), Failure> {
-    run(settings, |settings| export::run(arguments, settings))
-}
-
-/// Stores the rows of files.
-pub fn import(arguments: import::ImportArguments, settings: Settings) -> Result<(), Failure> {
-    run(settings, |settings| import::run(arguments, settings))
-}
-
-/// Stores the rows of another server.
-pub fn import_timescale(arguments: import::timescaledb::TimescaleArguments, settings: Settings) -> Result<(), Failure> {
-    run(settings, |settings| import::timescaledb::run(arguments, settings))
-}
-
-/// Runs a command to its end.
-fn run<F, E>(settings: Settings, command: impl FnOnce(Settings) -> F) -> Result<(), Failure>
+/// Runs a command that ends by itself.
+pub fn run<E>(log: &LogSettings, command: impl Future<Output = Result<(), E>>) -> Result<(), Failure>
 where
-    F: Future<Output = Result<(), E>>,
     E: std::error::Error + Send + Sync + 'static,
 {
-    let _log = crate::log::start(&settings.log).map_err(Failure::new)?;
+    let _log = crate::log::start(log).map_err(Failure::new)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::new)?;
-    let ended = runtime.block_on(command(settings)).map_err(Failure::new);
+    let ended = runtime.block_on(command).map_err(Failure::new);
     // A thread may still wait for an input that nobody needs any more.
     runtime.shutdown_background();
     ended
+}
+
+/// What a command has done, for whoever gave it.
+#[expect(clippy::print_stdout, reason = "the output of a command")]
+fn say(text: &str) {
+    println!("{text}");
 }
 
 fn serve_invocation(arguments: ServeArguments) -> Result<Invocation, Unusable> {
@@ -212,20 +212,25 @@ fn serve_invocation(arguments: ServeArguments) -> Result<Invocation, Unusable> {
 }
 
 fn query_invocation(command: QueryCommand) -> Result<Invocation, Unusable> {
-    let options = Options { store: command.store, query: command.query, ..Options::default() };
-    Ok(Invocation::Query(command.arguments, quiet_settings(command.file, options)?))
+    let from_file = file::read(command.file.config)?;
+    let options =
+        Options { store: command.store, archive: command.archive, query: command.query, ..Options::default() };
+    Ok(Invocation::Query(command.arguments, quiet(resolve::resolve(options, from_file)?)))
 }
 
-fn command_settings(file: FileArgument, store: StoreOptions) -> Result<Settings, Unusable> {
-    quiet_settings(file, Options { store, ..Options::default() })
+fn store_invocation<A: Args>(
+    command: StoreCommand<A>,
+    invocation: impl FnOnce(A, Settings) -> Invocation,
+) -> Result<Invocation, Unusable> {
+    let StoreCommand { arguments, file, store, archive, retention } = command;
+    let from_file = file::read(file.config)?;
+    let options = Options { store, archive, retention, ..Options::default() };
+    Ok(invocation(arguments, quiet(resolve::resolve(options, from_file)?)))
 }
 
-/// The settings of a command whose output is its answer: only what went wrong belongs beside it, and the log file is the
-/// server's.
-fn quiet_settings(file: FileArgument, options: Options) -> Result<Settings, Unusable> {
-    let mut settings = resolve::resolve(options, file::read(file.config)?)?;
-    settings.log = LogSettings { level: "warn".into(), directory: None };
-    Ok(settings)
+/// The answer is the output: only what went wrong belongs beside it, and the log file is the server's.
+fn quiet(settings: Settings) -> Settings {
+    Settings { log: LogSettings { level: "warn".into(), directory: None }, ..settings }
 }
 
 fn definition() -> clap::Command {

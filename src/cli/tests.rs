@@ -30,6 +30,9 @@ fn outcome(parsed: Result<Invocation, Unusable>) -> Result<Settings, String> {
         Ok(
             Invocation::Serve(settings)
             | Invocation::Query(_, settings)
+            | Invocation::Backup(_, settings)
+            | Invocation::Restore(_, settings)
+            | Invocation::Upkeep(_, settings)
             | Invocation::Export(_, settings)
             | Invocation::Import(_, settings)
             | Invocation::ImportTimescale(_, settings),

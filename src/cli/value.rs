@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
+use crate::location::Location;
+
 /// A whole number within bounds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Whole<const MIN: usize, const MAX: usize>(usize);
@@ -18,6 +20,14 @@ pub(super) struct Whole<const MIN: usize, const MAX: usize>(usize);
 /// A length of time: `1` and `0.5` are seconds; `500ms`, `30s`, `5m`, `1h`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span(Duration);
+
+/// A long time, or `off`: `90s`, `30m`, `24h`, `7d`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Every(Option<Duration>);
+
+/// A directory, or `s3://bucket/prefix`.
+#[derive(Debug, Clone)]
+pub(super) struct Address(Location);
 
 /// A number of bytes: `1048576`, `512MB`, `2GB`, `1GiB`.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +69,7 @@ impl fmt::Display for Expected {
 
 impl std::error::Error for Expected {}
 
-fn expected<T>(form: impl Into<String>) -> Result<T, Expected> {
+pub(super) fn expected<T>(form: impl Into<String>) -> Result<T, Expected> {
     Err(Expected(form.into()))
 }
 
@@ -82,6 +92,34 @@ impl FromStr for Span {
         match measure(text, &UNITS) {
             Some(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(Self(Duration::from_secs_f64(seconds))),
             _ => expected("a time of at least 1ms and at most 24h, such as 0.5 (seconds), 500ms, 30s or 5m"),
+        }
+    }
+}
+
+impl FromStr for Every {
+    type Err = Expected;
+
+    fn from_str(text: &str) -> Result<Self, Expected> {
+        const UNITS: [(&str, f64); 4] = [("s", 1.0), ("m", 60.0), ("h", 3_600.0), ("d", 86_400.0)];
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        match measure(text, &UNITS) {
+            Some(seconds) if (1.0..=366.0 * 86_400.0).contains(&seconds) => {
+                Ok(Self(Some(Duration::from_secs_f64(seconds))))
+            }
+            _ => expected("a time from 1s to 366d with its unit, such as 30m, 24h or 7d, or off"),
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = Expected;
+
+    fn from_str(text: &str) -> Result<Self, Expected> {
+        match Location::parse(text) {
+            Ok(location) if !text.is_empty() => Ok(Self(location)),
+            _ => expected("a directory, or s3://bucket or s3://bucket/prefix"),
         }
     }
 }
@@ -208,7 +246,16 @@ where
     D: Deserializer<'de>,
     T: FromStr<Err: fmt::Display>,
 {
-    deserializer.deserialize_any(SettingVisitor(std::marker::PhantomData)).map(Some)
+    one(deserializer).map(Some)
+}
+
+/// Reads one value of the file through its `FromStr`.
+pub(super) fn one<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    deserializer.deserialize_any(SettingVisitor(std::marker::PhantomData))
 }
 
 struct SettingVisitor<T>(std::marker::PhantomData<T>);
@@ -268,6 +315,18 @@ impl<const MIN: usize, const MAX: usize> From<Whole<MIN, MAX>> for u64 {
 
 impl From<Span> for Duration {
     fn from(value: Span) -> Self {
+        value.0
+    }
+}
+
+impl From<Every> for Option<Duration> {
+    fn from(value: Every) -> Self {
+        value.0
+    }
+}
+
+impl From<Address> for Location {
+    fn from(value: Address) -> Self {
         value.0
     }
 }
@@ -333,6 +392,17 @@ mod tests {
         assert_eq!(seconds("30s"), Some(30.0));
         assert_eq!(seconds("5 m"), Some(300.0));
         for refused in ["0", "-1", "nan", "inf", "", "s", "1d", "25h", "5 minutes"] {
+            assert_eq!(seconds(refused), None, "{refused}");
+        }
+    }
+
+    #[test]
+    fn intervals_have_a_unit_or_are_off() {
+        let seconds = |text: &str| text.parse::<Every>().map(|Every(time)| time.map(|time| time.as_secs())).ok();
+        assert_eq!(seconds("off"), Some(None));
+        assert_eq!(seconds("24h"), Some(Some(86_400)));
+        assert_eq!(seconds("7d"), Some(Some(604_800)));
+        for refused in ["", "0s", "24", "367d", "never", "-1h"] {
             assert_eq!(seconds(refused), None, "{refused}");
         }
     }

@@ -55,7 +55,7 @@ impl Export {
         let text = text
             .replace("{columns}", &columns.join(", "))
             .replace("{order}", &order.join(", "))
-            .replace("{rows}", &rows(table, window, snapshot)?)
+            .replace("{rows}", &snapshot.rows(table, window.start, window.until())?)
             .replace("{time}", TIME_COLUMN)
             .replace("{label}", table.label.unwrap_or("NULL"));
         let [start, end] = window.values();
@@ -65,11 +65,6 @@ impl Export {
         let parameters = parameters.map_err(|name| ReadError::Failed(format!("an export does not give ${name}")))?;
         Ok(Statement::new(query.sql.clone(), parameters))
     }
-}
-
-/// Where the rows of a table are read from.
-fn rows(table: &Table, _window: Window, _snapshot: &Snapshot<'_>) -> Result<String, ReadError> {
-    Ok(table.name.to_owned())
 }
 
 /// Cuts a window between hours, so that each part has about [`SPAN_ROWS`] rows. The parts leave nothing out.

@@ -8,7 +8,7 @@ use super::AppState;
 use crate::live::Collector;
 use crate::time;
 
-/// Every collector and the live stream. Where a collector's values come from stands beside it, so that simulated
+/// Every collector, the live stream, and backups where they are taken by themselves. Where a collector's values come from stands beside it, so that simulated
 /// values are not taken for real ones.
 pub async fn components(State(state): State<AppState>) -> Json<Value> {
     let websocket = state.websockets.statistics();
@@ -32,6 +32,27 @@ pub async fn components(State(state): State<AppState>) -> Json<Value> {
         components.insert(collector.name.to_owned(), object);
     }
     components.insert("websocket".to_owned(), json!(websocket));
+    if state.settings.backup.every.is_some() {
+        let last = state.backups.last();
+        healthy &= last.error.is_none();
+        let object = json!({
+            "name": "backup",
+            "status": if last.error.is_none() { READY } else { "failing" },
+            "location": state.backups.location().to_string(),
+            "last_backup": last.taken,
+            "errors": last.errors,
+            "last_error": last.error,
+        });
+        components.insert("backup".to_owned(), object);
+    }
+    let upkeep = state.upkeep.last();
+    if upkeep.ended_at.is_some() {
+        healthy &= upkeep.last_error.is_none();
+        let mut object = json!(upkeep);
+        object["name"] = json!("archive");
+        object["status"] = json!(if upkeep.last_error.is_none() { READY } else { "failing" });
+        components.insert("archive".to_owned(), object);
+    }
     Json(json!({
         "status": if healthy { "healthy" } else { "degraded" },
         "components": components,

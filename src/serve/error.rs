@@ -48,6 +48,12 @@ pub enum ApiError {
     /// Rows could not be read from the body.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// Something that only the operator may do.
+    #[error(
+        "only the operator may do this: use the command of observability-api as a user who can read the lock file \
+         beside the database, or send the token in that file as Authorization: Bearer"
+    )]
+    NotOperator,
     /// A fault of ours; the text is for the log.
     #[error("{0}")]
     Failed(String),
@@ -61,6 +67,7 @@ impl ApiError {
         match self {
             Self::TradeNotFound | Self::TableNotFound(_) => StatusCode::NOT_FOUND,
             Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NotOperator => StatusCode::FORBIDDEN,
             Self::UnreadableBody | Self::BrokenBody(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnknownEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -84,6 +91,7 @@ impl ApiError {
             Self::Write(error) => match error {
                 WriteError::Busy => StatusCode::TOO_MANY_REQUESTS,
                 WriteError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                WriteError::NoSpace(_) => StatusCode::INSUFFICIENT_STORAGE,
                 WriteError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
                 // The rows passed every check, so that what the database has against them is no fault of the client.
                 WriteError::Rejected(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -103,9 +111,13 @@ impl IntoResponse for ApiError {
             Self::Validation(problems) => (status, Json(json!({ "detail": problems }))).into_response(),
             other => detail(status, &other.to_string()),
         };
-        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        }
+        let seconds = match status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "1",
+            // Somebody has to make room first.
+            StatusCode::INSUFFICIENT_STORAGE => "10",
+            _ => return response,
+        };
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(seconds));
         response
     }
 }

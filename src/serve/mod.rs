@@ -5,12 +5,14 @@
 //!   `access_log`.
 //! * `root`, `health`, `metrics`, `summary`, `history`, `trades`, `system`, `components` answer the documented API;
 //!   `ingest` takes rows in; `export` gives them out whole; `sql` answers users' own questions.
+//! * `operator` lets only the operator through to `backup` and `upkeep`.
 //! * `validation` reads what clients send; `respond` sends rows in any format; `error` is all that can go wrong.
 //! * [`ws`] is the live stream; `docs` and `openapi` the reference.
 //!
 //! No SQL, no media type and no column is named here.
 
 mod access_log;
+mod backup;
 mod components;
 mod cors;
 mod docs;
@@ -22,6 +24,7 @@ mod history;
 mod ingest;
 mod metrics;
 mod openapi;
+mod operator;
 mod respond;
 mod root;
 mod routing;
@@ -31,6 +34,7 @@ mod summary;
 mod system;
 mod trades;
 pub mod traffic;
+mod upkeep;
 mod validation;
 pub mod ws;
 
@@ -80,8 +84,11 @@ where
         .add("/api/system/logs/recent", get(system::recent_logs))
         .add("/api/system/alerts/acknowledge/{alert_id}", post(system::acknowledge))
         .add("/api/ingest/{table}", ingest::route(&state))
+        .add("/api/operator/archive", post(upkeep::archive))
+        .add("/api/operator/retention", post(upkeep::retention))
         .add("/api/export/{table}", get(export::export))
         .add("/api/sql", post(sql::sql))
+        .add("/api/operator/backup", post(backup::take))
         .merge(docs::routes(), &["/docs", "/redoc", "/docs/oauth2-redirect", "/openapi.json"])
         .merge(ws::routes(), &[]);
 

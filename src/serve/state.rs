@@ -7,11 +7,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::traffic::Traffic;
 use super::ws;
+use crate::backup::Backups;
 use crate::batch::BatchSender;
 use crate::config::Settings;
 use crate::live::Live;
 use crate::log::RecentLogs;
 use crate::query::Queries;
+use crate::store::lock::OperatorToken;
+use crate::upkeep::Upkeep;
 
 /// The parts that answers are made of. Cheap to clone: every field is a handle.
 #[derive(Clone)]
@@ -22,12 +25,18 @@ pub struct AppState {
     pub queries: Queries,
     /// The way to the writer.
     pub batches: BatchSender,
+    /// Backups, taken when they are asked for.
+    pub backups: Backups,
+    /// What the operator has to show.
+    pub operator_token: OperatorToken,
     /// What the program was told.
     pub settings: Arc<Settings>,
     /// The last lines of the log.
     pub logs: RecentLogs,
     /// WebSocket clients.
     pub websockets: Arc<ws::Clients>,
+    /// What happens once a day.
+    pub upkeep: Upkeep,
     /// What requests took.
     pub traffic: Arc<Traffic>,
     /// Cancelled when the server begins to stop.

@@ -1,5 +1,7 @@
-//! The lock file beside the database: one server a file, and a way to find the one that has it.
+//! The lock file beside the database: one server a file, and a way to find the one that has it and to prove to it that
+//! one is its operator.
 
+use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::SocketAddr;
@@ -14,6 +16,35 @@ use super::StoreError;
 pub struct Lock {
     file: File,
     path: PathBuf,
+    token: OperatorToken,
+}
+
+/// Shows that somebody is the operator: whoever can read the lock file knows it. Made anew at every start.
+#[derive(Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct OperatorToken(String);
+
+impl OperatorToken {
+    fn random() -> Self {
+        Self(format!("{:032x}", rand::random::<u128>()))
+    }
+
+    /// The token as it is sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `given` is this token. Takes as long for a wrong one whatever of it is right.
+    pub fn is(&self, given: &str) -> bool {
+        let differing = self.0.bytes().zip(given.bytes()).fold(0, |differing, (one, other)| differing | (one ^ other));
+        self.0.len() == given.len() && differing == 0
+    }
+}
+
+impl fmt::Debug for OperatorToken {
+    /// Keeps it out of logs.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("OperatorToken")
+    }
 }
 
 /// Who has a database open.
@@ -23,6 +54,8 @@ pub struct Holder {
     pub pid: u32,
     /// Where it can be asked, `http://127.0.0.1:8000`, once it listens.
     pub address: Option<String>,
+    /// What its operator has to show.
+    pub token: OperatorToken,
 }
 
 impl Lock {
@@ -30,8 +63,7 @@ impl Lock {
     pub fn acquire(path: &Path) -> Result<Self, StoreError> {
         let lock_path = lock_path(path);
         let unusable = |source| StoreError::Unusable { path: lock_path.clone(), source };
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path);
-        let file = options.map_err(unusable)?;
+        let file = open_private(&lock_path).map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -43,8 +75,11 @@ impl Lock {
             }
             Err(TryLockError::Error(source)) => return Err(unusable(source)),
         }
-        let lock = Self { file, path: lock_path.clone() };
-        lock.write(None).map_err(unusable)?;
+        let lock = Self { file, path: lock_path.clone(), token: OperatorToken::random() };
+        if let Err(error) = lock.write(None) {
+            // A disk that is full lets nothing be written and everything be read.
+            tracing::warn!(path = %lock.path.display(), %error, "the lock file does not say who has the database");
+        }
         Ok(lock)
     }
 
@@ -56,8 +91,13 @@ impl Lock {
         }
     }
 
+    /// What the operator has to show.
+    pub fn token(&self) -> OperatorToken {
+        self.token.clone()
+    }
+
     fn write(&self, address: Option<String>) -> std::io::Result<()> {
-        let text = serde_json::to_vec(&Holder { pid: std::process::id(), address })?;
+        let text = serde_json::to_vec(&Holder { pid: std::process::id(), address, token: self.token.clone() })?;
         let mut file = &self.file;
         file.set_len(0)?;
         file.seek(SeekFrom::Start(0))?;
@@ -74,6 +114,21 @@ pub fn holder(path: &Path) -> Option<Holder> {
     }
 }
 
+/// A file that nobody but its owner reads, whatever it was before.
+fn open_private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        let file = options.mode(0o600).open(path)?;
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        Ok(file)
+    }
+    #[cfg(not(unix))]
+    options.open(path)
+}
+
 fn lock_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
@@ -84,4 +139,31 @@ fn read(mut file: &File) -> Option<Holder> {
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_token_is_the_token() {
+        let token = OperatorToken::random();
+        assert!(token.is(token.as_str()));
+        for wrong in ["", &token.as_str()[1..], &format!("{}0", token.as_str()), OperatorToken::random().as_str()] {
+            assert!(!token.is(wrong), "{wrong}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_reads_the_lock_file_even_where_it_was_open_before() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.duckdb");
+        std::fs::write(lock_path(&path), "{}").unwrap();
+        std::fs::set_permissions(lock_path(&path), std::fs::Permissions::from_mode(0o644)).unwrap();
+        let lock = Lock::acquire(&path).unwrap();
+        assert_eq!(std::fs::metadata(lock_path(&path)).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(holder(&path).unwrap().token, lock.token());
+    }
 }

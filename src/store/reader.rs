@@ -1,5 +1,6 @@
 //! The reading connections, and answers that stream from them.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,12 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 use super::interrupt::{Stopped, Watch};
-use super::snapshot::{Snapshot, Statement};
+use super::rollup::Rollups;
+use super::snapshot::{NewestFirst, Snapshot, Statement};
+use super::transaction::ReadTransaction;
 use super::value::{Value, bind};
-use crate::batch::{BatchStream, ReadError};
+use crate::archive::{self, Files};
+use crate::batch::{BatchStream, ReadError, newest_first};
 
 /// Batches between the database and the socket of one query.
-const BATCHES_IN_FLIGHT: usize = 8;
+pub(super) const BATCHES_IN_FLIGHT: usize = 8;
 /// How long a query may wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -27,7 +31,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Reader {
     pool: Arc<Pool>,
     reserve: Arc<Pool>,
-    failure: Failure,
+    held: Arc<Pool>,
+    shared: Shared,
+}
+
+/// What the connections have in common beside the database.
+#[derive(Clone)]
+pub struct Shared {
+    /// The files of archived days.
+    pub files: Files,
+    /// How far the roll-ups are.
+    pub rollups: Rollups,
+    /// Raised when the engine cannot go on.
+    pub failure: Failure,
 }
 
 struct Pool {
@@ -37,13 +53,14 @@ struct Pool {
     free: Arc<Semaphore>,
 }
 
-type Opening = oneshot::Sender<Result<SchemaRef, ReadError>>;
-type Batches = mpsc::Sender<Result<RecordBatch, ReadError>>;
+pub(super) type Opening = oneshot::Sender<Result<SchemaRef, ReadError>>;
+pub(super) type Batches = mpsc::Sender<Result<RecordBatch, ReadError>>;
 
 impl Reader {
-    /// A pool of the given connections, and a small one in reserve.
-    pub fn new(connections: Vec<Connection>, reserve: Vec<Connection>, failure: Failure) -> Self {
-        Self { pool: Arc::new(Pool::new(connections)), reserve: Arc::new(Pool::new(reserve)), failure }
+    /// A pool of connections, a small one in reserve, and one for transactions that are held open.
+    pub fn new(connections: [Vec<Connection>; 3], shared: Shared) -> Self {
+        let [pool, reserve, held] = connections.map(|connections| Arc::new(Pool::new(connections)));
+        Self { pool, reserve, held, shared }
     }
 
     /// Reads through the reserve: for short questions about the server itself, which must be answered however many
@@ -79,7 +96,7 @@ impl Reader {
         let (batches, received) = mpsc::channel(BATCHES_IN_FLIGHT);
         let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone());
         let guard = abandoned.drop_guard();
-        let job = Job { lease, watch, failure: self.failure.clone() };
+        let job = self.job(lease, watch, limit);
         tokio::task::spawn_blocking(move || job.run(question, opening, &batches));
 
         let schema = opened.await.map_err(|_| ReadError::Failed("a query ended without an answer".into()))??;
@@ -90,19 +107,56 @@ impl Reader {
         Ok(BatchStream::new(schema, stream))
     }
 
-    /// Whether a statement can be planned; why not is [`ReadError::Invalid`].
-    pub async fn plan(&self, sql: Arc<str>) -> Result<(), ReadError> {
-        let lease = self.pool.lease().await?;
+    /// Looks at what is stored where.
+    pub async fn look<T, Q>(&self, question: Q) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        Q: FnOnce(&Snapshot<'_>) -> Result<T, ReadError> + Send + 'static,
+    {
+        let (lease, shared) = (self.pool.lease().await?, self.shared.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            // Each statement is a transaction of its own.
+            question(&Snapshot::new(lease.connection()?, &shared, &RefCell::default(), PATIENCE))
+        });
+        looked.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
+    }
+
+    /// Opens a transaction that is asked one statement after the other, for as long as it takes: everything that it
+    /// answers is as of now. Must be called on a runtime.
+    ///
+    /// While it is open, the database keeps what is replaced or deleted; checkpoints go on. There is one at a time:
+    /// [`ReadError::Busy`] says that another one is still open after some seconds.
+    pub async fn begin(&self) -> Result<ReadTransaction, ReadError> {
+        let lease = self.held.lease().await?;
+        let abandoned = CancellationToken::new();
+        // About thirty years: whoever holds the transaction ends it.
+        let watch = Watch::start(lease.connection()?.interrupt_handle(), Duration::MAX, abandoned.clone());
+        ReadTransaction::begin(self.job(lease, watch, Duration::MAX), abandoned.drop_guard()).await
+    }
+
+    /// Whether the statement that `question` gives can be planned; why not is [`ReadError::Invalid`].
+    pub async fn plan<Q>(&self, question: Q) -> Result<(), ReadError>
+    where
+        Q: FnOnce(&Snapshot<'_>) -> Result<Arc<str>, ReadError> + Send + 'static,
+    {
+        let (lease, shared) = (self.pool.lease().await?, self.shared.clone());
         let planned = tokio::task::spawn_blocking(move || {
-            lease.connection()?.prepare(&sql).map(drop).map_err(|error| ReadError::Invalid(error.to_string()))
+            let connection = lease.connection()?;
+            let sql = question(&Snapshot::new(connection, &shared, &RefCell::default(), PATIENCE))?;
+            connection.prepare(&sql).map(drop).map_err(|error| ReadError::Invalid(error.to_string()))
         });
         planned.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
+    }
+
+    fn job(&self, lease: Lease, watch: Watch, limit: Duration) -> Job {
+        Job { lease, watch, leases: RefCell::default(), limit, shared: self.shared.clone() }
     }
 
     /// Lets no further query start.
     pub fn close(&self) {
         self.pool.free.close();
         self.reserve.free.close();
+        self.held.free.close();
     }
 }
 
@@ -145,11 +199,14 @@ impl Drop for Lease {
     }
 }
 
-/// One query on its way.
-struct Job {
+/// One query, or one held transaction, on its way.
+pub(super) struct Job {
     lease: Lease,
     watch: Watch,
-    failure: Failure,
+    /// Files of archived days that its statements read.
+    leases: RefCell<Vec<archive::Lease>>,
+    limit: Duration,
+    shared: Shared,
 }
 
 impl Job {
@@ -158,25 +215,51 @@ impl Job {
         Q: FnOnce(&Snapshot<'_>) -> Result<Vec<Statement>, ReadError>,
     {
         let mut opening = Some(opening);
-        let result = self.transact(question, &mut opening, batches);
+        let answered = self.transact(question, &mut opening, batches);
+        self.notice(&answered);
+        match (self.finish(answered.is_ok()), answered) {
+            (Some(Stopped::TimedOut(limit)), Err(_)) => tell(Err(ReadError::TimedOut(limit)), opening, batches),
+            (Some(Stopped::Abandoned), _) => {}
+            (_, answered) => tell(answered, opening, batches),
+        }
+    }
+
+    /// Opens the transaction. The moment that it is of is that of its first look at the database, so it takes one.
+    pub(super) fn begin(&self) -> Result<(), ReadError> {
+        let connection = self.lease.connection()?;
+        connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
+        connection.execute_batch(include_str!("../../queries/schema/applied.sql")).map_err(failed)
+    }
+
+    /// Ends the transaction and gives the connection back. Says why it was stopped before, if it was.
+    pub(super) fn finish(self, succeeded: bool) -> Option<Stopped> {
         // Only when no interrupt can come any more may the connection go on.
         let stopped = self.watch.finish();
-        let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let end = if succeeded { "COMMIT" } else { "ROLLBACK" };
         if let Err(error) = self.lease.connection().and_then(|connection| connection.execute_batch(end).map_err(failed))
         {
             tracing::debug!(%error, "a read transaction had ended already");
         }
-        drop(self.lease);
-        let Err(error) = result else { return };
-        self.failure.notice(&error.to_string());
-        let error = match stopped {
-            Some(Stopped::TimedOut(limit)) => ReadError::TimedOut(limit),
-            Some(Stopped::Abandoned) => return,
-            None => error,
-        };
-        match opening {
-            Some(opening) => drop(opening.send(Err(error))),
-            None => drop(batches.try_send(Err(error)).or_else(|unsent| batches.blocking_send(unsent.into_inner()))),
+        stopped
+    }
+
+    /// What is stored where, in the transaction that is open.
+    pub(super) fn snapshot(&self) -> Result<Snapshot<'_>, ReadError> {
+        Ok(Snapshot::new(self.lease.connection()?, &self.shared, &self.leases, self.limit))
+    }
+
+    /// Streams one answer in the transaction that is open.
+    pub(super) fn answer(&self, statement: Statement, opening: Opening, batches: &Batches) {
+        let mut opening = Some(opening);
+        let connection = self.lease.connection();
+        let answered = connection.and_then(|connection| self.stream(connection, statement, &mut opening, batches));
+        self.notice(&answered);
+        tell(answered, opening, batches);
+    }
+
+    fn notice(&self, answered: &Result<(), ReadError>) {
+        if let Err(error) = answered {
+            self.shared.failure.notice(&error.to_string());
         }
     }
 
@@ -189,7 +272,7 @@ impl Job {
     {
         let connection = self.lease.connection()?;
         connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
-        for statement in question(&Snapshot::new(connection))? {
+        for statement in question(&self.snapshot()?)? {
             self.stream(connection, statement, opening, batches)?;
         }
         Ok(())
@@ -209,15 +292,39 @@ impl Job {
             // Nobody waits: the first send below finds out.
             let _ = opening.send(Ok(schema.clone()));
         }
+        let mut unordered = Vec::new();
         // The engine's own iterator panics on an error in the middle of an answer.
         while let Some(rows) = running.step().map_err(failed)? {
-            let batch = RecordBatch::try_new(schema.clone(), rows.columns().to_vec());
-            let batch = batch.map_err(|error| ReadError::Failed(error.to_string()))?;
-            if !self.watch.send(batches, batch) {
-                return Err(ReadError::Stopping);
+            let batch = RecordBatch::try_new(schema.clone(), rows.columns().to_vec()).map_err(broken)?;
+            if statement.newest_first.is_some() {
+                unordered.push(batch);
+            } else {
+                self.send(batches, batch)?;
             }
         }
+        if let Some(NewestFirst { label }) = statement.newest_first {
+            newest_first(&schema, unordered, label)
+                .map_err(broken)?
+                .try_for_each(|batch| self.send(batches, batch.map_err(broken)?))?;
+        }
         Ok(())
+    }
+
+    fn send(&self, batches: &Batches, batch: RecordBatch) -> Result<(), ReadError> {
+        if self.watch.send(batches, batch) { Ok(()) } else { Err(ReadError::Stopping) }
+    }
+}
+
+fn broken(error: arrow::error::ArrowError) -> ReadError {
+    ReadError::Failed(error.to_string())
+}
+
+/// Tells whoever asked that there is no answer, or no more of it.
+fn tell(answered: Result<(), ReadError>, opening: Option<Opening>, batches: &Batches) {
+    let Err(error) = answered else { return };
+    match opening {
+        Some(opening) => drop(opening.send(Err(error))),
+        None => drop(batches.try_send(Err(error)).or_else(|unsent| batches.blocking_send(unsent.into_inner()))),
     }
 }
 

@@ -25,6 +25,16 @@ macro_rules! migrations {
 
 static MIGRATIONS: &[Migration] = migrations![1 "001_tables", 2 "002_rollups", 3 "003_archive"];
 
+/// The newest schema that this program knows.
+pub fn version() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// All schema files, in their order.
+pub fn text() -> String {
+    MIGRATIONS.iter().map(|migration| migration.sql).collect::<Vec<_>>().join("\n")
+}
+
 /// Brings the database to the newest schema, then checks its columns against the declared tables.
 pub fn migrate(connection: &Connection) -> Result<(), StoreError> {
     connection.execute_batch(include_str!("../../queries/schema/migrations.sql"))?;
@@ -32,7 +42,7 @@ pub fn migrate(connection: &Connection) -> Result<(), StoreError> {
         .prepare(include_str!("../../queries/schema/applied.sql"))?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let known = version();
     if let Some(found) = applied.iter().copied().filter(|version| *version > known).max() {
         return Err(StoreError::Newer { found, known });
     }

@@ -1,14 +1,16 @@
 //! What is stored where, as of one read transaction: how far roll-ups reach, and which days are in the archive.
 
-use std::path::PathBuf;
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Duration;
 
-use duckdb::types::{TimeUnit, Value as Bound};
-use duckdb::{Connection, params};
+use duckdb::Connection;
 
-use super::reader::failed;
+use super::archive;
+use super::reader::{Shared, failed};
 use super::rollup::{LEVELS, Level};
 use super::value::Value;
+use crate::archive::Lease;
 use crate::batch::ReadError;
 use crate::tables::Table;
 use crate::time::Micros;
@@ -18,12 +20,25 @@ use crate::time::Micros;
 pub struct Statement {
     pub(super) sql: Arc<str>,
     pub(super) parameters: Vec<Value>,
+    pub(super) newest_first: Option<NewestFirst>,
+}
+
+/// The order of an answer by time, newest first, and by label, ascending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewestFirst {
+    /// The column with the label, where there is one.
+    pub label: Option<&'static str>,
 }
 
 impl Statement {
     /// A statement with its parameters, `$1` first.
     pub fn new(sql: impl Into<Arc<str>>, parameters: Vec<Value>) -> Self {
-        Self { sql: sql.into(), parameters }
+        Self { sql: sql.into(), parameters, newest_first: None }
+    }
+
+    /// The same with its answer put in order on its way out. The whole answer of the statement is held for that.
+    pub fn newest_first(self, order: NewestFirst) -> Self {
+        Self { newest_first: Some(order), ..self }
     }
 }
 
@@ -44,19 +59,40 @@ pub struct ArchivedDay {
     /// Its first instant.
     pub start: Micros,
     /// Its file, relative to the archive.
-    pub file: PathBuf,
+    pub file: String,
     /// Whether rows were stored in the database since, which replace those of the file with their key.
     pub late: bool,
+    /// Rows in the file.
+    pub rows: u64,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Sum of the hashes of its rows, as [`crate::batch::Checksum`] shows it.
+    pub checksum: String,
 }
 
 /// The open transaction of a question.
 pub struct Snapshot<'a> {
-    connection: &'a Connection,
+    pub(super) connection: &'a Connection,
+    pub(super) shared: &'a Shared,
+    /// How long the question may take.
+    pub(super) limit: Duration,
+    /// Files that the statements read: they stay until the transaction ends.
+    pub(super) leases: &'a RefCell<Vec<Lease>>,
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(connection: &'a Connection) -> Self {
-        Self { connection }
+    pub(super) fn new(
+        connection: &'a Connection,
+        shared: &'a Shared,
+        leases: &'a RefCell<Vec<Lease>>,
+        limit: Duration,
+    ) -> Self {
+        Self { connection, shared, limit, leases }
+    }
+
+    /// How many labels a table has at the most.
+    pub fn labels(&self, table: &Table) -> usize {
+        self.shared.rollups.labels(table)
     }
 
     /// The levels of a table's roll-ups that hold anything, coarsest first.
@@ -76,14 +112,6 @@ impl<'a> Snapshot<'a> {
 
     /// The days of a table that are in the archive and have an instant from `start` to `end`, oldest first.
     pub fn archived(&self, table: &Table, start: Micros, end: Micros) -> Result<Vec<ArchivedDay>, ReadError> {
-        let mut statement = self.connection.prepare(include_str!("../../queries/archive/days.sql")).map_err(failed)?;
-        let instant = |micros| Bound::Timestamp(TimeUnit::Microsecond, micros);
-        let day = |row: &duckdb::Row<'_>| {
-            Ok(ArchivedDay { start: row.get(0)?, file: row.get::<_, String>(1)?.into(), late: row.get(2)? })
-        };
-        statement
-            .query_map(params![table.name, instant(start), instant(end)], day)
-            .and_then(Iterator::collect)
-            .map_err(failed)
+        archive::archived(self.connection, table, start, end)
     }
 }

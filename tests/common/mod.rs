@@ -5,6 +5,7 @@
 //! * [`Exporter`] stands in for a service of the desk: it serves Prometheus text that a test can change.
 //! * [`ipc`] writes and reads Arrow streams.
 //! * [`Postgres`] is a PostgreSQL server of its own, where the machine has one.
+//! * [`S3`] is an object store of a test's own.
 //! * [`shape`] compares JSON with a template of types; [`python`] finds the interpreter with the data libraries.
 //!
 //! Each test binary uses a part of it.
@@ -17,6 +18,7 @@ pub mod ipc;
 mod postgres;
 pub mod python;
 pub mod raw;
+mod s3;
 mod server;
 pub mod shape;
 
@@ -24,4 +26,5 @@ pub use answer::Answer;
 pub use eventually::{eventually, eventually_within};
 pub use exporter::Exporter;
 pub use postgres::Postgres;
+pub use s3::S3;
 pub use server::{Ended, Launch, Server};

@@ -1,20 +1,26 @@
 //! The Python interpreter that has the data libraries.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Runs `tests/python/<script>` with `arguments`; false when there is no interpreter to run it with.
 ///
 /// `OBSERVABILITY_PYTHON` names the interpreter; the test command sets it.
 pub fn run(script: &str, arguments: &[&str]) -> bool {
-    let Some(interpreter) = std::env::var_os("OBSERVABILITY_PYTHON") else {
-        println!("SKIPPED: set OBSERVABILITY_PYTHON to a Python with tests/python/requirements.txt to run {script}");
-        return false;
-    };
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script);
+    let Some((interpreter, path)) = self::script(script) else { return false };
     let output = Command::new(interpreter).arg(path).args(arguments).output().expect("OBSERVABILITY_PYTHON runs");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{script} failed\n{out}\n{err}");
     print!("{out}");
     true
+}
+
+/// The interpreter and the path of `tests/python/<script>`; says that the test is skipped when there is none.
+pub fn script(script: &str) -> Option<(OsString, PathBuf)> {
+    let Some(interpreter) = std::env::var_os("OBSERVABILITY_PYTHON") else {
+        println!("SKIPPED: set OBSERVABILITY_PYTHON to a Python with tests/python/requirements.txt to run {script}");
+        return None;
+    };
+    Some((interpreter, Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script)))
 }

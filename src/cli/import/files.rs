@@ -134,7 +134,7 @@ impl Job {
         // Whoever asked may have gone; sending the first piece will tell.
         let _ = opened.send(Opened { size: reader.size(), ignored: plan.ignored().to_vec() });
         let mut converter = Converter::new(plan, name, self.batch_rows);
-        while let Some(rows) = reader.next()? {
+        while let Some(rows) = reader.read()? {
             converter.push(rows.as_ref(), &mut self.rejects)?;
             if converter.length() >= self.batch_rows && !send(&mut converter, &reader, pieces)? {
                 return Ok(());

@@ -69,7 +69,7 @@ impl ExecutionPlan for StoreScan {
         let batch_size = context.session_config().batch_size();
         let metrics = BaselineMetrics::new(&self.metrics, partition);
         let batches = stream::once(async move {
-            let answer = reader.query(sql.text, sql.values, deadline.remaining()).await;
+            let answer = reader.ask(move |snapshot| Ok(vec![sql.over(snapshot)?]), deadline.remaining()).await;
             Ok::<_, DataFusionError>(shaped(answer.map_err(external)?, schema, batch_size))
         });
         let counted = batches.try_flatten().inspect_ok(move |batch| {
@@ -85,7 +85,7 @@ impl ExecutionPlan for StoreScan {
 
 impl DisplayAs for StoreScan {
     fn fmt_as(&self, _: DisplayFormatType, formatter: &mut Formatter<'_>) -> fmt::Result {
-        write!(formatter, "StoreScan: {}", self.sql.text)
+        write!(formatter, "StoreScan: {}", self.sql)
     }
 }
 

@@ -1,22 +1,87 @@
 //! What the store is asked: one SELECT.
 
+use std::fmt::{self, Formatter};
+
 use datafusion::arrow::datatypes::{DataType, Field, SchemaRef};
-use datafusion::common::Column;
-use datafusion::logical_expr::Expr;
+use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::{AggregateFunction, Sort};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
 use super::expressions::ExpressionWriter;
 use super::sources::{self, Sources};
-use crate::store::Value;
-use crate::tables::Table;
+use crate::batch::ReadError;
+use crate::store::{Snapshot, Statement, Value};
+use crate::tables::{TIME_COLUMN, Table};
+use crate::time::Micros;
 
 /// A statement for the store, with the values of `$1`, `$2`, …
 #[derive(Debug, Clone)]
 pub(super) struct StoreSql {
-    /// The statement.
-    pub text: String,
+    /// The statement, in parts between which the rows of `tables` belong.
+    parts: Vec<String>,
+    tables: Vec<&'static Table>,
+    /// The instants, both inclusive, outside of which no row counts.
+    span: (Micros, Micros),
     /// Its values.
-    pub values: Vec<Value>,
+    values: Vec<Value>,
+}
+
+impl StoreSql {
+    fn new(writer: ExpressionWriter, tables: &[&'static Table], conditions: &[Expr]) -> Self {
+        let parts = writer.text.split(ROWS).map(str::to_owned).collect();
+        Self { parts, tables: tables.to_vec(), span: span(conditions), values: writer.values }
+    }
+
+    /// The statement over what a snapshot has of the tables, in the database and in the archive.
+    pub fn over(&self, snapshot: &Snapshot<'_>) -> Result<Statement, ReadError> {
+        let (start, end) = self.span;
+        let rows = self
+            .tables
+            .iter()
+            .map(|table| snapshot.rows(table, start, end.saturating_add(1)))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Statement::new(self.with(rows.iter().map(String::as_str)), self.values.clone()))
+    }
+
+    fn with<'a>(&self, rows: impl Iterator<Item = &'a str>) -> String {
+        let rows = rows.chain(std::iter::once(""));
+        self.parts.iter().zip(rows).flat_map(|(part, rows)| [part.as_str(), rows]).collect()
+    }
+}
+
+/// The tables by their names, for whoever reads a plan.
+impl fmt::Display for StoreSql {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.with(self.tables.iter().map(|table| table.name)))
+    }
+}
+
+/// Stands in the text for the rows of a table. Names are declared and values are bound, so that it stands nowhere else.
+const ROWS: &str = "\0";
+
+/// The instants that rows must lie between, both inclusive, as far as comparisons with a literal say so.
+fn span(conditions: &[Expr]) -> (Micros, Micros) {
+    let (mut start, mut end) = (Micros::MIN, Micros::MAX);
+    for condition in conditions.iter().flat_map(|condition| split_conjunction(condition)) {
+        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = condition else { continue };
+        let (column, op, value) = match (left.as_ref(), right.as_ref()) {
+            (Expr::Column(column), Expr::Literal(value, _)) => (column, Some(*op), value),
+            (Expr::Literal(value, _), Expr::Column(column)) => (column, op.swap(), value),
+            _ => continue,
+        };
+        let ScalarValue::TimestampMicrosecond(Some(instant), None) = value else { continue };
+        if column.name != TIME_COLUMN {
+            continue;
+        }
+        match op {
+            Some(Operator::Gt | Operator::GtEq) => start = start.max(*instant),
+            Some(Operator::Lt | Operator::LtEq) => end = end.min(*instant),
+            Some(Operator::Eq) => (start, end) = (start.max(*instant), end.min(*instant)),
+            _ => {}
+        }
+    }
+    (start, end)
 }
 
 /// The first rows in some order.
@@ -49,7 +114,7 @@ pub(super) fn rows(
         writer.column(&Column::new_unqualified(field.name()))?;
     }
     writer.push(" FROM ");
-    writer.push(table.name);
+    writer.push(ROWS);
     write_conditions(&mut writer, filters)?;
     if let Some(top) = top {
         write_order(&mut writer, " ORDER BY ", &top.order)?;
@@ -58,7 +123,7 @@ pub(super) fn rows(
     if let Some(rows) = limit {
         writer.push(&format!(" LIMIT {rows}"));
     }
-    Some(StoreSql { text: writer.text, values: writer.values })
+    Some(StoreSql::new(writer, &tables, filters))
 }
 
 /// Groups of the rows of `sources`, one column for each group expression and then for each aggregate,
@@ -79,16 +144,18 @@ pub(super) fn groups(sources: &Sources, group: &[Expr], aggregates: &[Expr], out
         }
         writer.push(&format!(" AS c{position}"));
     }
-    for (position, table) in sources.tables.iter().enumerate() {
+    for position in 0..sources.tables.len() {
         writer.push(if position == 0 { " FROM " } else { ", " });
-        writer.push(&format!("{} AS {}", table.name, sources::alias(position)));
+        writer.push(&format!("{ROWS} AS {}", sources::alias(position)));
     }
     write_conditions(&mut writer, &sources.conditions)?;
     for position in 1..=group.len() {
         writer.push(if position == 1 { " GROUP BY " } else { ", " });
         writer.push(&position.to_string());
     }
-    Some(StoreSql { text: writer.text, values: writer.values })
+    // With several tables it is not told here which one a condition is about.
+    let conditions = if sources.tables.len() == 1 { sources.conditions.as_slice() } else { &[] };
+    Some(StoreSql::new(writer, &sources.tables, conditions))
 }
 
 /// Some columns of an answer of [`groups`], and at most `limit` of its rows.
@@ -99,8 +166,14 @@ pub(super) fn some_of(groups: &StoreSql, columns: Option<&[usize]>, limit: Optio
         Some(columns) => columns.iter().map(|column| format!("c{column}")).collect::<Vec<_>>().join(", "),
     };
     let limit = limit.map_or_else(String::new, |rows| format!(" LIMIT {rows}"));
-    let text = format!("SELECT {columns} FROM ({}){limit}", groups.text);
-    StoreSql { text, values: groups.values.clone() }
+    let mut some = groups.clone();
+    if let Some(first) = some.parts.first_mut() {
+        first.insert_str(0, &format!("SELECT {columns} FROM ("));
+    }
+    if let Some(last) = some.parts.last_mut() {
+        last.push_str(&format!("){limit}"));
+    }
+    some
 }
 
 fn write_conditions(writer: &mut ExpressionWriter, conditions: &[Expr]) -> Option<()> {

@@ -146,7 +146,7 @@ impl Reader {
     }
 
     /// The next rows, or `None` at the end.
-    pub fn next(&mut self) -> Result<Option<Box<dyn Rows>>, SourceError> {
+    pub fn read(&mut self) -> Result<Option<Box<dyn Rows>>, SourceError> {
         self.pieces.next()
     }
 }

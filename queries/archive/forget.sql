@@ -1,0 +1,1 @@
+DELETE FROM archive.days WHERE table_name = $1 AND day = $2::TIMESTAMP::DATE

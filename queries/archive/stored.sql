@@ -1,0 +1,2 @@
+-- The rows of the database.
+SELECT {columns} FROM {table}

@@ -1,0 +1,156 @@
+//! The run: whole days older than the hot window leave the database for the archive.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::{ArchiveError, Files, day_file, layout};
+use crate::batch::BatchStream;
+use crate::config::ArchiveSettings;
+use crate::store::{ArchivedDay, FiledDay, HotDay, Maintenance, MaintenanceError, Reader, Store};
+use crate::tables::{TABLES, Table};
+use crate::time::{self, DAY, Micros};
+
+/// Reading one day may take this long; a day of a very large desk is sorted in minutes.
+const DAY_LIMIT: Duration = Duration::from_secs(3_600);
+/// How often a day is started over when rows of it come in meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// Moves days into the archive.
+#[derive(Clone)]
+pub struct Archive {
+    reader: Reader,
+    maintenance: Maintenance,
+    files: Files,
+    settings: ArchiveSettings,
+    stop: CancellationToken,
+}
+
+/// A day that was moved, or that would be.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct MovedDay {
+    /// The table.
+    pub table: String,
+    /// The date.
+    pub date: String,
+    /// Rows that leave the database.
+    pub rows: u64,
+    /// Size of the file, in bytes; `None` before it is written.
+    pub bytes: Option<u64>,
+    /// Why it stays in the database for now.
+    pub error: Option<String>,
+}
+
+impl Archive {
+    /// Moves days of `store` until `stop` is cancelled.
+    pub fn new(store: &Store, settings: ArchiveSettings, stop: CancellationToken) -> Self {
+        let (reader, maintenance, files) = (store.reader(), store.maintenance(), store.files());
+        Self { reader, maintenance, files, settings, stop }
+    }
+
+    /// Moves every day that is older than its table's hot window at `now`, one after the other. A day that cannot be
+    /// moved stays as it is and does not hold up the others.
+    pub async fn run(&self, now: Micros) -> Result<Vec<MovedDay>, ArchiveError> {
+        let mut moved = Vec::new();
+        for (table, day) in self.due(now).await? {
+            if self.stop.is_cancelled() {
+                return Err(ArchiveError::Stopping);
+            }
+            match self.archive(table, day).await {
+                Ok(day) => moved.push(day),
+                Err(ArchiveError::Stopping | ArchiveError::Maintenance(MaintenanceError::Stopping)) => {
+                    return Err(ArchiveError::Stopping);
+                }
+                Err(error) => {
+                    let date = layout::date(day.start);
+                    tracing::warn!(table = table.name, date, %error, "a day stays in the database");
+                    moved.push(MovedDay { error: Some(error.to_string()), ..planned(table, day) });
+                }
+            }
+        }
+        if !moved.is_empty() {
+            self.maintenance.checkpoint().await?;
+        }
+        Ok(moved)
+    }
+
+    /// What a run at `now` would move.
+    pub async fn plan(&self, now: Micros) -> Result<Vec<MovedDay>, ArchiveError> {
+        let due = self.due(now).await?;
+        Ok(due.into_iter().map(|(table, day)| planned(table, day)).collect())
+    }
+
+    async fn due(&self, now: Micros) -> Result<Vec<(&'static Table, HotDay)>, ArchiveError> {
+        let mut due = Vec::new();
+        for table in TABLES {
+            let Some(days) = self.settings.hot_days(table) else { continue };
+            // A day that is not over is never complete.
+            let before = time::day_start(now).saturating_sub(i64::from(days) * DAY);
+            let days = self.reader.hot_days(table, before, DAY_LIMIT).await?;
+            due.extend(days.into_iter().map(|day| (table, day)));
+        }
+        Ok(due)
+    }
+
+    async fn archive(&self, table: &'static Table, day: HotDay) -> Result<MovedDay, ArchiveError> {
+        // Rows of this day may have taken over the keys of archived ones, which have to go before these become archived.
+        for other in self.reader.taken_over(table, day.start, DAY_LIMIT).await? {
+            self.thin_out(table, other).await?;
+        }
+        for _ in 0..ATTEMPTS {
+            let touched = self.maintenance.touched(table, day.start).await?;
+            let rows = self.reader.day(table, day.start, DAY_LIMIT).await?;
+            let filed = self.file(table, day.start, rows).await?;
+            let bytes = Some(filed.bytes);
+            match self.maintenance.hand_over(table, filed, touched).await {
+                Ok(rows) => {
+                    let day = MovedDay { rows, bytes, ..planned(table, day) };
+                    tracing::info!(table = table.name, date = day.date, rows, bytes, "a day is in the archive");
+                    return Ok(day);
+                }
+                Err(MaintenanceError::Overtaken(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ArchiveError::Overtaken(format!("{} of {}", table.name, layout::date(day.start))))
+    }
+
+    async fn thin_out(&self, table: &'static Table, day: ArchivedDay) -> Result<(), ArchiveError> {
+        let start = day.start;
+        let rows = self.reader.kept(table, day, DAY_LIMIT).await?;
+        let filed = self.file(table, start, rows).await?;
+        Ok(self.maintenance.thin_out(table, filed).await?)
+    }
+
+    /// Writes the file of a day, aside first, and reads it back before it gets its name.
+    async fn file(&self, table: &'static Table, start: Micros, rows: BatchStream) -> Result<FiledDay, ArchiveError> {
+        let file = layout::file_name(table, start);
+        let aside = self.files.aside(&file)?;
+        let filed = async {
+            let (path, stop, runtime) = (aside.clone(), self.stop.clone(), Handle::current());
+            let written = tokio::task::spawn_blocking(move || {
+                let mut rows = Box::pin(rows.take_until(stop.cancelled_owned()));
+                day_file::write(&path, table, std::iter::from_fn(|| runtime.block_on(rows.next())))
+            });
+            let checksum = written.await.map_err(|_| ArchiveError::Stopping)??;
+            if self.stop.is_cancelled() {
+                return Err(ArchiveError::Stopping);
+            }
+            let bytes = std::fs::metadata(&aside).map_err(ArchiveError::file(&aside))?.len();
+            self.files.publish(&aside, &file, checksum).await?;
+            Ok(FiledDay { start, checksum, bytes, file })
+        };
+        let filed = filed.await;
+        if filed.is_err() {
+            // What is not complete must not stay; a kill leaves it to the next start.
+            let _ = std::fs::remove_file(&aside);
+        }
+        filed
+    }
+}
+
+fn planned(table: &Table, day: HotDay) -> MovedDay {
+    MovedDay { table: table.name.to_owned(), date: layout::date(day.start), rows: day.rows, bytes: None, error: None }
+}

@@ -1,0 +1,167 @@
+//! What a backup holds.
+
+use serde::{Deserialize, Serialize};
+
+use super::upload::Digest;
+use super::{BackupError, Place};
+use crate::batch::Checksum;
+use crate::store::schema;
+use crate::time::{Micros, format_naive};
+
+/// The name of the file, which is written last.
+pub(super) const FILE: &str = "manifest.json";
+/// The directory of archived days in a backup.
+pub(super) const ARCHIVE: &str = "archive";
+/// The version of this form. A change that older programs cannot read makes it the next one.
+const FORMAT: u32 = 1;
+
+/// The list of a backup's files, and what is in them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of this form.
+    pub format: u32,
+    /// The version of the program that wrote it.
+    pub program: String,
+    /// The version of the database's schema.
+    pub schema: i64,
+    /// The moment that all rows are of, naive UTC.
+    pub taken_at: String,
+    /// Every table, as far as its rows are in the database.
+    pub tables: Vec<TableManifest>,
+    /// Every day whose rows are in the archive.
+    #[serde(default)]
+    pub archived: Vec<ArchivedFile>,
+}
+
+/// The file of an archived day, below `archive/` in the backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchivedFile {
+    /// The table.
+    pub table: String,
+    /// The first instant of the day, in microseconds since 1970.
+    pub day: Micros,
+    /// Its name, relative to the archive.
+    pub file: String,
+    /// Whether the tables have rows of the day too, which replace those of the file with their key.
+    pub late: bool,
+    /// Rows in it, as the database knows.
+    pub rows: u64,
+    /// The [`Checksum`] of its rows, as the database knows.
+    pub checksum: String,
+    /// Its size.
+    pub bytes: u64,
+    /// XXH64 of its bytes, with seed 0, as 16 hexadecimal digits.
+    pub hash: String,
+}
+
+/// The rows of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableManifest {
+    /// The table.
+    pub name: String,
+    /// How many there are.
+    pub rows: u64,
+    /// Their [`Checksum`].
+    pub checksum: String,
+    /// The files that they are in, in the order of their time.
+    pub parts: Vec<Part>,
+}
+
+/// A file with rows of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its name, relative to the backup.
+    pub file: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// The [`Checksum`] of its rows.
+    pub checksum: String,
+}
+
+/// What every form of a manifest has, also those that are yet to come.
+#[derive(Deserialize)]
+struct Form {
+    format: u32,
+    program: String,
+}
+
+impl Manifest {
+    /// A manifest of this program.
+    pub(super) fn new(taken_at: Micros, tables: Vec<TableManifest>, archived: Vec<ArchivedFile>) -> Self {
+        Self {
+            format: FORMAT,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            schema: schema::version(),
+            taken_at: format_naive(taken_at),
+            tables,
+            archived,
+        }
+    }
+
+    /// The manifest of the backup in a directory; `None` when it has none, and was not finished.
+    pub(super) async fn read(place: &Place, directory: &str) -> Result<Option<Self>, BackupError> {
+        let name = in_directory(directory, FILE);
+        let Some(text) = place.read_if_there(&name).await? else { return Ok(None) };
+        let damaged =
+            |error: serde_json::Error| BackupError::Damaged { file: place.full_name(&name), what: error.to_string() };
+        let Form { format, program } = serde_json::from_slice(&text).map_err(damaged)?;
+        if format > FORMAT {
+            return Err(BackupError::Newer { place: place.full_name(directory), program });
+        }
+        let manifest: Self = serde_json::from_slice(&text).map_err(damaged)?;
+        if manifest.schema > schema::version() {
+            return Err(BackupError::Newer { place: place.full_name(directory), program });
+        }
+        Ok(Some(manifest))
+    }
+
+    /// Rows in all files.
+    pub fn rows(&self) -> u64 {
+        let stored: u64 = self.tables.iter().map(|table| table.rows).sum();
+        stored + self.archived.iter().map(|file| file.rows).sum::<u64>()
+    }
+
+    /// Bytes of all files with rows.
+    pub fn bytes(&self) -> u64 {
+        self.files().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Names of all files with rows, relative to the backup, and their sizes.
+    pub(super) fn files(&self) -> impl Iterator<Item = (String, u64)> {
+        let parts = self.tables.iter().flat_map(|table| &table.parts).map(|part| (part.file.clone(), part.bytes));
+        parts.chain(self.archived.iter().map(|file| (file.name(), file.bytes)))
+    }
+}
+
+impl TableManifest {
+    /// Whether `found` are the rows of the table.
+    pub(super) fn is(&self, found: &Checksum) -> bool {
+        self.rows == found.rows() && self.checksum == found.to_string()
+    }
+}
+
+impl ArchivedFile {
+    /// Its name, relative to the backup.
+    pub(super) fn name(&self) -> String {
+        format!("{ARCHIVE}/{}", self.file)
+    }
+
+    /// Whether `found` are its bytes.
+    pub(super) fn is(&self, found: &Digest) -> bool {
+        self.bytes == found.bytes && self.hash == found.hash()
+    }
+}
+
+impl Part {
+    /// Whether `found` are the rows of the file.
+    pub(super) fn is(&self, found: &Checksum) -> bool {
+        self.rows == found.rows() && self.checksum == found.to_string()
+    }
+}
+
+/// The name of a file in the directory of a backup.
+pub(super) fn in_directory(directory: &str, file: &str) -> String {
+    if directory.is_empty() { file.to_owned() } else { format!("{directory}/{file}") }
+}

@@ -1,0 +1,126 @@
+//! `observability-api backup` and `restore`.
+//!
+//! A database file is open in one process at a time. When a server has it, that server takes the backup, `remote` tells
+//! it to; otherwise the file is opened here. `bar` shows how far it is.
+
+mod bar;
+mod remote;
+mod restore;
+
+use clap::Args;
+use indicatif::{HumanBytes, HumanCount};
+use tokio_util::sync::CancellationToken;
+
+use super::options::BACKUP_LOCATION;
+use super::value::Address;
+use crate::backup::{BackupError, Place, Taken, catalog, take};
+use crate::config::Settings;
+use crate::location::Location;
+use crate::store::{Store, lock};
+use bar::Bar;
+
+pub use restore::{RestoreArguments, restore};
+
+/// Where the backup goes.
+#[derive(Debug, Clone, Args)]
+pub struct BackupArguments {
+    /// Directory or s3://bucket/prefix [default: backup_location of the settings, else a directory beside the database]
+    #[arg(long, env = BACKUP_LOCATION, value_name = "LOCATION")]
+    to: Option<Address>,
+    /// Keep this many complete backups there, and remove the oldest beyond them [default: remove none]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    keep: Option<u32>,
+    /// Take none; list those that are there
+    #[arg(long, conflicts_with = "keep")]
+    list: bool,
+}
+
+/// Why there is no backup.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The backup itself.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// There is no database file.
+    #[error("there is no database at {}: name it with --database", .0.display())]
+    NoDatabase(std::path::PathBuf),
+    /// The working directory is gone.
+    #[error("the working directory cannot be used: {0}")]
+    Directory(std::io::Error),
+    /// A server has the database and cannot be told to.
+    #[error("the database is open in process {0}, which does not listen yet: try again in a second")]
+    NotListening(u32),
+    /// The server could not be reached.
+    #[error("the server at {server} cannot be asked: {source}")]
+    Unreachable {
+        /// Its address.
+        server: String,
+        /// What went wrong.
+        source: reqwest::Error,
+    },
+    /// The server said no.
+    #[error("{0}")]
+    Refused(String),
+    /// The server ended in the middle of it.
+    #[error("the server broke off ({0}): see its log; what it has left of the backup is removed by the next one")]
+    BrokenOff(String),
+}
+
+/// Takes or lists backups.
+pub async fn backup(arguments: BackupArguments, settings: Settings) -> Result<(), CommandError> {
+    let named = arguments.to.map(Location::from);
+    let location = named.clone().unwrap_or_else(|| settings.backup_location());
+    if arguments.list {
+        return list(&location).await;
+    }
+    let path = &settings.store.path;
+    let taken = match lock::holder(path) {
+        Some(holder) => remote::take(&holder, named, arguments.keep).await?,
+        None if !path.exists() => return Err(CommandError::NoDatabase(path.clone())),
+        None => here(&location, arguments.keep, &settings).await?,
+    };
+    super::say(&format!(
+        "backup {} of {} rows, {}, taken in {:.1} s at {}",
+        taken.backup,
+        HumanCount(taken.rows),
+        HumanBytes(taken.bytes),
+        taken.seconds,
+        taken.location
+    ));
+    taken.removed.iter().for_each(|old| super::say(&format!("removed {old}")));
+    Ok(())
+}
+
+/// Opens the database for as long as it takes.
+async fn here(location: &Location, keep: Option<u32>, settings: &Settings) -> Result<Taken, BackupError> {
+    let place = Place::open(location)?;
+    let store = Store::open(&settings.store)?;
+    let (bar, stop) = (Bar::default(), CancellationToken::new());
+    let keep = keep.and_then(|keep| usize::try_from(keep).ok());
+    let watcher = |progress| bar.show(&progress);
+    let (reader, files) = (store.reader(), store.files());
+    let mut taking = std::pin::pin!(take(&reader, &files, &place, keep, &stop, &watcher));
+    let taken = tokio::select! {
+        taken = &mut taking => taken,
+        Ok(()) = tokio::signal::ctrl_c() => {
+            stop.cancel();
+            taking.await
+        }
+    };
+    store.close().await?;
+    taken
+}
+
+/// One line a backup, oldest first.
+async fn list(location: &Location) -> Result<(), CommandError> {
+    let place = Place::open_existing(location)?;
+    let entries = catalog::complete(&place).await?;
+    if entries.is_empty() {
+        return Err(BackupError::NoBackup(location.to_string()).into());
+    }
+    for entry in entries {
+        let (rows, bytes) = (HumanCount(entry.manifest.rows()), HumanBytes(entry.manifest.bytes()));
+        super::say(&format!("{}  {rows} rows  {bytes}", entry.name));
+    }
+    Ok(())
+}

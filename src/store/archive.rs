@@ -1,0 +1,416 @@
+//! Days in two tiers: their rows as one relation, and the transactions that move a day from the database to the archive.
+
+use std::path::Path;
+use std::time::Duration;
+
+use duckdb::types::{TimeUnit, Value as Bound};
+use duckdb::{Connection, OptionalExt, params};
+use futures::TryStreamExt;
+
+use super::maintenance::{Hands, Maintenance, MaintenanceError};
+use super::reader::{Reader, failed};
+use super::rollup::Level;
+use super::snapshot::{ArchivedDay, Snapshot, Statement};
+use super::text::fill;
+use super::value::Value;
+use crate::archive::{ArchiveError, Files, Lease};
+use crate::batch::{BatchStream, Checksum, ReadError};
+use crate::tables::{TIME_COLUMN, Table};
+use crate::time::{self, DAY, Micros};
+
+/// The instants that the database knows; a question may be about any.
+const EARLIEST: Micros = -9_223_372_022_400_000_000;
+const LATEST: Micros = Micros::MAX - 1;
+
+/// A day of which the database has rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HotDay {
+    /// Its first instant.
+    pub start: Micros,
+    /// Rows in the database.
+    pub rows: u64,
+}
+
+/// A complete file of a day, which the archive has under its name.
+#[derive(Debug, Clone)]
+pub struct FiledDay {
+    /// The first instant of the day.
+    pub start: Micros,
+    /// Its rows.
+    pub checksum: Checksum,
+    /// Its size.
+    pub bytes: u64,
+    /// Its name, relative to the archive.
+    pub file: String,
+}
+
+/// The rows of a table as a relation; see [`Snapshot::rows`]. What it names can be read as long as the lease lives.
+pub(super) fn rows_of(
+    connection: &Connection,
+    files: &Files,
+    limit: Duration,
+    table: &Table,
+    from: Micros,
+    until: Micros,
+) -> Result<(String, Option<Lease>), ReadError> {
+    let days = archived(connection, table, from, until.saturating_sub(1))?;
+    if days.is_empty() {
+        return Ok((table.name.to_owned(), None));
+    }
+    let lease = lease(files, &days, limit)?;
+    let paths = days.iter().zip(lease.paths().iter().map(|path| path.as_path()));
+    let (late, settled): (Vec<_>, Vec<_>) = paths.partition(|(day, _)| day.late || !by_time(table));
+    let hot = replacing(table, late.iter().map(|(day, _)| *day));
+    let only_paths = |days: &[(&ArchivedDay, &Path)]| days.iter().map(|(_, path)| quoted(path)).collect::<Vec<_>>();
+    let relation = relation(table, &only_paths(&settled), &only_paths(&late), &hot);
+    Ok((relation, Some(lease)))
+}
+
+/// Notes, in the open transaction, that the database has rows of these days: where a day is archived already, they replace
+/// those of its file.
+pub(super) fn note_late(
+    connection: &Connection,
+    table: &Table,
+    days: &std::collections::BTreeSet<Micros>,
+) -> Result<(), duckdb::Error> {
+    // A day that is not over is never in the archive.
+    let today = time::day_start(time::now());
+    let past: Vec<_> =
+        days.iter().filter(|day| **day < today).map(|day| format!("make_timestamp({day})::DATE")).collect();
+    if past.is_empty() {
+        return Ok(());
+    }
+    connection
+        .execute_batch(&fill(include_str!("../../queries/archive/late.sql"), table).replace("{days}", &past.join(", ")))
+}
+
+/// The archived days of a table that have an instant from `start` to `end`, oldest first.
+pub(super) fn archived(
+    connection: &Connection,
+    table: &Table,
+    start: Micros,
+    end: Micros,
+) -> Result<Vec<ArchivedDay>, ReadError> {
+    let mut statement = connection.prepare(include_str!("../../queries/archive/days.sql")).map_err(failed)?;
+    let within = |micros: Micros| instant(micros.clamp(EARLIEST, LATEST));
+    let day = |row: &duckdb::Row<'_>| {
+        Ok(ArchivedDay {
+            start: row.get(0)?,
+            file: row.get(1)?,
+            late: row.get(2)?,
+            rows: row.get(3)?,
+            bytes: row.get(4)?,
+            checksum: row.get(5)?,
+        })
+    };
+    statement
+        .query_map(params![table.name, within(start), within(end)], day)
+        .and_then(Iterator::collect)
+        .map_err(failed)
+}
+
+/// Makes the files of days readable for as long as the lease lives.
+fn lease(files: &Files, days: &[ArchivedDay], limit: Duration) -> Result<Lease, ReadError> {
+    files.lease(days, limit).map_err(|error| match error {
+        ArchiveError::Read(error) => error,
+        other => ReadError::Failed(other.to_string()),
+    })
+}
+
+/// The rows of both tiers. `settled` and `late` are the files of archived days without and with rows in the database.
+fn relation(table: &Table, settled: &[String], late: &[String], hot: &str) -> String {
+    let mut parts = vec![fill(include_str!("../../queries/archive/stored.sql"), table)];
+    if !settled.is_empty() {
+        parts.push(fill(include_str!("../../queries/archive/settled.sql"), table).replace("{files}", &list(settled)));
+    }
+    if !late.is_empty() {
+        parts.push(overlaid(table, late, hot));
+    }
+    format!("({})", parts.join(" UNION ALL "))
+}
+
+/// The rows of files without those that the rows of the database replace for which `hot` holds.
+fn overlaid(table: &Table, files: &[String], hot: &str) -> String {
+    fill(include_str!("../../queries/archive/overlaid.sql"), table)
+        .replace("{hot}", hot)
+        .replace("{files}", &list(files))
+}
+
+/// The rows of the database that may replace archived ones of `days`.
+fn replacing<'a>(table: &Table, days: impl Iterator<Item = &'a ArchivedDay> + Clone) -> String {
+    let starts = days.map(|day| day.start);
+    match (starts.clone().min(), starts.max()) {
+        (Some(first), Some(last)) if by_time(table) => span(first, last.saturating_add(DAY)),
+        // A row may have taken over the key of a row of any day.
+        _ => "TRUE".to_owned(),
+    }
+}
+
+/// Whether rows of different days never have the same key.
+fn by_time(table: &Table) -> bool {
+    table.key.contains(&TIME_COLUMN)
+}
+
+fn span(start: Micros, end: Micros) -> String {
+    format!("{TIME_COLUMN} >= make_timestamp({start}) AND {TIME_COLUMN} < make_timestamp({end})")
+}
+
+/// A path as a literal.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', "''"))
+}
+
+/// Literals as a list.
+fn list(literals: &[String]) -> String {
+    format!("[{}]", literals.join(", "))
+}
+
+fn instant(micros: Micros) -> Bound {
+    Bound::Timestamp(TimeUnit::Microsecond, micros)
+}
+
+fn bounds(day: Micros) -> [Value; 2] {
+    [Value::Timestamp(day), Value::Timestamp(day.saturating_add(DAY))]
+}
+
+impl Reader {
+    /// The days before `before` of which the database has rows, oldest first.
+    pub async fn hot_days(&self, table: &Table, before: Micros, limit: Duration) -> Result<Vec<HotDay>, ReadError> {
+        let sql = fill(include_str!("../../queries/archive/hot_days.sql"), table);
+        let answer = self.query(sql, vec![Value::Timestamp(before)], limit).await?;
+        let days = integers(answer).await?.into_iter().map(|row| match row.as_slice() {
+            [start, rows] => Ok(HotDay { start: *start, rows: u64::try_from(*rows).unwrap_or(0) }),
+            _ => Err(ReadError::Failed("a day has two numbers".into())),
+        });
+        days.collect()
+    }
+
+    /// The archived days of a table that meet a span, oldest first.
+    pub async fn archived_days(
+        &self,
+        table: &'static Table,
+        start: Micros,
+        end: Micros,
+    ) -> Result<Vec<ArchivedDay>, ReadError> {
+        self.look(move |snapshot| snapshot.archived(table, start, end)).await
+    }
+
+    /// The rows of a day in both tiers, as they are now, in the order of its file.
+    pub async fn day(&self, table: &'static Table, day: Micros, limit: Duration) -> Result<BatchStream, ReadError> {
+        let question = move |snapshot: &Snapshot<'_>| {
+            let rows = snapshot.rows(table, day, day.saturating_add(DAY))?;
+            let sql = fill(include_str!("../../queries/archive/day.sql"), table).replace("{rows}", &rows);
+            Ok(vec![Statement::new(sql, bounds(day).into())])
+        };
+        self.ask(question, limit).await
+    }
+
+    /// The rows of an archived day's file that no row of the database replaces, in the order of the file.
+    pub async fn kept(
+        &self,
+        table: &'static Table,
+        day: ArchivedDay,
+        limit: Duration,
+    ) -> Result<BatchStream, ReadError> {
+        let question = move |snapshot: &Snapshot<'_>| {
+            let files = snapshot.paths(std::slice::from_ref(&day))?;
+            let rows = overlaid(table, &files, &replacing(table, std::iter::once(&day)));
+            let sql = fill(include_str!("../../queries/archive/kept.sql"), table).replace("{rows}", &rows);
+            Ok(vec![Statement::new(sql, Vec::new())])
+        };
+        self.ask(question, limit).await
+    }
+
+    /// The other archived days that hold rows which the database's rows of `day` replace. Only a table whose key is
+    /// without time can have any.
+    pub async fn taken_over(
+        &self,
+        table: &'static Table,
+        day: Micros,
+        limit: Duration,
+    ) -> Result<Vec<ArchivedDay>, ReadError> {
+        if by_time(table) {
+            return Ok(Vec::new());
+        }
+        let mut archived = self.archived_days(table, Micros::MIN, Micros::MAX).await?;
+        archived.retain(|archived| archived.start != day);
+        if archived.is_empty() {
+            return Ok(archived);
+        }
+        let files = archived.clone();
+        let question = move |snapshot: &Snapshot<'_>| {
+            let sql = fill(include_str!("../../queries/archive/taken_over.sql"), table)
+                .replace("{hot}", &span(day, day.saturating_add(DAY)))
+                .replace("{files}", &list(&snapshot.paths(&files)?));
+            Ok(vec![Statement::new(sql, Vec::new())])
+        };
+        let days: Vec<Micros> = integers(self.ask(question, limit).await?).await?.into_iter().flatten().collect();
+        archived.retain(|archived| days.contains(&archived.start));
+        Ok(archived)
+    }
+}
+
+/// The rows of an answer whose columns are 64-bit integers.
+async fn integers(answer: BatchStream) -> Result<Vec<Vec<i64>>, ReadError> {
+    let batches: Vec<_> = answer.try_collect().await?;
+    let mut rows = Vec::new();
+    for batch in batches {
+        for row in 0..batch.num_rows() {
+            let value = |column: &arrow::array::ArrayRef| {
+                let values = column.as_any().downcast_ref::<arrow::array::Int64Array>();
+                values.map(|values| values.value(row)).ok_or_else(|| ReadError::Failed("not an integer".into()))
+            };
+            rows.push(batch.columns().iter().map(value).collect::<Result<_, _>>()?);
+        }
+    }
+    Ok(rows)
+}
+
+impl Reader {
+    /// How many buckets a level of a table's roll-ups has before an instant.
+    pub async fn buckets_before(
+        &self,
+        table: &'static Table,
+        level: Level,
+        before: Micros,
+        limit: Duration,
+    ) -> Result<u64, ReadError> {
+        let rolled = self.look(move |snapshot| snapshot.rolled(table)).await?;
+        if !rolled.iter().any(|rolled| rolled.level == level && rolled.from < before) {
+            return Ok(0);
+        }
+        let sql = of_level(include_str!("../../queries/rollup/before.sql"), table, level);
+        let rows = integers(self.query(sql, vec![Value::Timestamp(before)], limit).await?).await?;
+        Ok(rows.into_iter().flatten().next().and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+    }
+}
+
+fn of_level(sql: &str, table: &Table, level: Level) -> String {
+    fill(sql, table).replace("{level}", level.name())
+}
+
+impl Maintenance {
+    /// Drops the buckets of a level of a table's roll-ups before an instant. Returns how many there were.
+    pub async fn drop_buckets(
+        &self,
+        table: &'static Table,
+        level: Level,
+        before: Micros,
+    ) -> Result<u64, MaintenanceError> {
+        self.transact(move |hands| {
+            let dropped = of_level(include_str!("../../queries/rollup/drop.sql"), table, level);
+            let dropped = hands.connection.execute(&dropped, [instant(before)])?;
+            let raised = include_str!("../../queries/rollup/raise.sql");
+            hands.connection.execute(raised, params![table.name, level.name(), instant(before)])?;
+            Ok(dropped as u64)
+        })
+        .await
+    }
+
+    /// How often rows were stored into a complete day, since the start.
+    pub async fn touched(&self, table: &'static Table, day: Micros) -> Result<u64, MaintenanceError> {
+        self.run(move |_, touched| Ok(touched.count(table, day))).await
+    }
+
+    /// Hands a day over to its file: the rows of the database go, and the file counts from here on.
+    ///
+    /// [`MaintenanceError::Overtaken`], and nothing is changed, when rows came in since `touched` was read. Returns how
+    /// many rows the database had.
+    pub async fn hand_over(&self, table: &'static Table, day: FiledDay, touched: u64) -> Result<u64, MaintenanceError> {
+        self.transact(move |hands| {
+            let known = find(hands, table, day.start)?;
+            if hands.touched.count(table, day.start) != touched {
+                return Err(overtaken(table));
+            }
+            let deleted = delete_day(hands.connection, table, day.start)?;
+            // A day that was not archived before is in its file as it was in the database, row by row.
+            if known.is_none() && deleted != day.checksum.rows() {
+                return Err(overtaken(table));
+            }
+            record(hands.connection, table, &day, false)?;
+            Ok(deleted)
+        })
+        .await
+    }
+
+    /// The rows of an archived day's file are fewer now: those that are gone are in the database.
+    pub async fn thin_out(&self, table: &'static Table, day: FiledDay) -> Result<(), MaintenanceError> {
+        self.transact(move |hands| {
+            let late = find(hands, table, day.start)?.ok_or_else(|| overtaken(table))?;
+            record(hands.connection, table, &day, late)
+        })
+        .await
+    }
+
+    /// Deletes what the database has of a day, and forgets the day's file. Returns how many rows the database had.
+    pub async fn drop_day(&self, table: &'static Table, day: Micros) -> Result<u64, MaintenanceError> {
+        self.transact(move |hands| {
+            let deleted = delete_day(hands.connection, table, day)?;
+            forget(hands.connection, table, day)?;
+            Ok(deleted)
+        })
+        .await
+    }
+
+    /// Makes the blocks of deleted rows free for new ones. A checkpoint that has to wait for others is left to them.
+    pub async fn checkpoint(&self) -> Result<(), MaintenanceError> {
+        self.run(|connection, _| Ok(connection.execute_batch("CHECKPOINT")?)).await
+    }
+}
+
+/// Whether an archived day has rows in the database; `None` for a day that is not archived.
+fn find(hands: &Hands<'_>, table: &Table, day: Micros) -> Result<Option<bool>, duckdb::Error> {
+    let sql = include_str!("../../queries/archive/find.sql");
+    hands.connection.query_row(sql, params![table.name, instant(day)], |row| row.get(1)).optional()
+}
+
+fn delete_day(connection: &Connection, table: &Table, day: Micros) -> Result<u64, duckdb::Error> {
+    let sql = fill(include_str!("../../queries/archive/delete.sql"), table);
+    let deleted = connection.execute(&sql, params![instant(day), instant(day.saturating_add(DAY))])?;
+    Ok(deleted as u64)
+}
+
+fn forget(connection: &Connection, table: &Table, day: Micros) -> Result<(), duckdb::Error> {
+    let sql = include_str!("../../queries/archive/forget.sql");
+    connection.execute(sql, params![table.name, instant(day)]).map(drop)
+}
+
+pub(super) fn record(
+    connection: &Connection,
+    table: &Table,
+    day: &FiledDay,
+    late: bool,
+) -> Result<(), MaintenanceError> {
+    forget(connection, table, day.start)?;
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let checksum = day.checksum.to_string();
+    let (rows, bytes) = (number(day.checksum.rows()), number(day.bytes));
+    let values = params![table.name, instant(day.start), rows, checksum, bytes, day.file, late];
+    connection.execute(include_str!("../../queries/archive/record.sql"), values)?;
+    Ok(())
+}
+
+fn overtaken(table: &Table) -> MaintenanceError {
+    MaintenanceError::Overtaken(format!("rows of {} came in meanwhile", table.name))
+}
+
+impl Snapshot<'_> {
+    /// The rows of a table as a relation for FROM: all that the database has, and the archived days that meet the span
+    /// from `from` up to but not including `until`. Just the name of the table where no archived day does.
+    pub fn rows(&self, table: &Table, from: Micros, until: Micros) -> Result<String, ReadError> {
+        let (relation, lease) = rows_of(self.connection, &self.shared.files, self.limit, table, from, until)?;
+        self.leases.borrow_mut().extend(lease);
+        Ok(relation)
+    }
+
+    /// Makes the files of days readable until the question has been answered, and gives their paths as a literal.
+    fn paths(&self, days: &[ArchivedDay]) -> Result<Vec<String>, ReadError> {
+        let lease = lease(&self.shared.files, days, self.limit)?;
+        let paths = lease.paths().iter().map(|path| quoted(path)).collect();
+        self.leases.borrow_mut().push(lease);
+        Ok(paths)
+    }
+}
+
+#[cfg(test)]
+mod tests;
