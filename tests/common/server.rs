@@ -158,11 +158,6 @@ impl Launch {
         Ended::of(child.wait_with_output().expect("the program ends"))
     }
 
-    /// Runs the program beside the test, which has no interest in what it prints.
-    pub fn spawn(self) -> Child {
-        self.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")
-    }
-
     /// Starts the program and leaves it alone.
     pub fn spawn(self) -> Child {
         self.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")

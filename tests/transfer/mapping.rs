@@ -67,6 +67,18 @@ fn json_values_become_what_the_columns_store() {
 }
 
 #[test]
+fn columns_of_json_may_turn_up_late() {
+    let desk = Desk::new();
+    let mut lines: String =
+        (0..20_000).map(|row| format!("{{\"timestamp\": {}, \"symbol\": \"A\"}}\n", 1_610_064_000 + row)).collect();
+    lines.push_str("{\"timestamp\": 1, \"symbol\": \"B\", \"bid\": 2.5, \"mood\": \"good\"}\n");
+    desk.write("quotes.ndjson", lines);
+    let said = desk.run(&["import", "market_data", "quotes.ndjson"]).err;
+    assert!(said.contains("not taken, in later rows: mood"), "{said}");
+    assert_eq!(desk.sql("SELECT bid FROM market_data WHERE symbol = 'B'"), json!([{"bid": 2.5}]));
+}
+
+#[test]
 fn a_missing_column_is_told_with_what_the_file_has() {
     let desk = Desk::new();
     desk.write("candles.csv", "Time,open,close\n2022-01-01,1,2\n");

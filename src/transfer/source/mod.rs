@@ -81,6 +81,11 @@ pub struct Reader {
 trait Pieces: Send {
     /// The next rows, or `None` at the end.
     fn next(&mut self) -> Result<Option<Box<dyn Rows>>, SourceError>;
+
+    /// Columns that turned up after the first rows and that nobody knew of.
+    fn late_columns(&self) -> &[String] {
+        &[]
+    }
 }
 
 /// A file on its way to its format's reader.
@@ -143,6 +148,11 @@ impl Reader {
     /// Bytes read so far, or about as many.
     pub fn position(&self) -> u64 {
         self.position.load(Ordering::Relaxed)
+    }
+
+    /// Columns that turned up later than [`columns`](Self::columns) tell, and that nobody takes.
+    pub fn late_columns(&self) -> &[String] {
+        self.pieces.late_columns()
     }
 
     /// The next rows, or `None` at the end.
