@@ -78,6 +78,8 @@ pub struct StoreSettings {
     pub batch_size: usize,
     /// Collected rows are written at the latest after this time.
     pub write_interval: Duration,
+    /// Complete buckets of roll-ups are made at the latest after this time.
+    pub rollup_interval: Duration,
     /// What the database may use for its buffers, in bytes.
     pub memory_limit_bytes: u64,
     /// Threads that the database computes with.
@@ -90,6 +92,8 @@ pub struct StoreSettings {
     pub archive: Option<Location>,
     /// Local copies of archived days of a bucket, in bytes.
     pub archive_cache_bytes: u64,
+    /// What stays free on the database's disk, in bytes, though never more than a tenth of the disk.
+    pub min_free_bytes: u64,
 }
 
 impl StoreSettings {
@@ -201,12 +205,14 @@ impl Default for StoreSettings {
             path: PathBuf::from(DEFAULT_DATABASE),
             batch_size: 100,
             write_interval: Duration::from_secs(1),
+            rollup_interval: Duration::from_secs(10),
             memory_limit_bytes: 1 << 30,
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             readers: 32,
             queue_bytes: 256 << 20,
             archive: None,
             archive_cache_bytes: 4 << 30,
+            min_free_bytes: 512 << 20,
         }
     }
 }

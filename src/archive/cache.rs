@@ -19,6 +19,7 @@ use crate::batch::{Checksum, ReadError};
 const FETCHES: usize = 8;
 
 /// A bucket, and copies of its files up to a size. A copy is complete, or it is not there.
+#[derive(Debug)]
 pub struct Cache {
     archive: Arc<dyn ObjectStore>,
     limit_bytes: u64,
@@ -26,6 +27,7 @@ pub struct Cache {
     leases: Arc<Leases>,
 }
 
+#[derive(Debug)]
 struct Copy {
     bytes: u64,
     used: Instant,

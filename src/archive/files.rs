@@ -17,7 +17,7 @@ use crate::location::Location;
 use crate::store::ArchivedDay;
 
 /// The archive's files. Clones share everything.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Files {
     /// Where the database reads: the archive itself, or the cache of a bucket. Absolute.
     directory: Arc<Path>,

@@ -117,6 +117,11 @@ pub(super) struct StoreOptions {
     #[serde(deserialize_with = "from_file")]
     write_interval: Option<Span>,
 
+    /// Time after which complete buckets of roll-ups are made at the latest [default: 10s]
+    #[arg(long, env = "OBSERVABILITY_ROLLUP_INTERVAL", value_name = "TIME")]
+    #[serde(deserialize_with = "from_file")]
+    rollup_interval: Option<Span>,
+
     /// Memory that the database may use for its buffers [default: 1GiB]
     #[arg(long, env = "OBSERVABILITY_MEMORY_LIMIT", value_name = "SIZE")]
     #[serde(deserialize_with = "from_file")]
@@ -136,6 +141,12 @@ pub(super) struct StoreOptions {
     #[arg(long, env = "OBSERVABILITY_QUEUE_SIZE", value_name = "SIZE")]
     #[serde(deserialize_with = "from_file")]
     queue_size: Option<Size>,
+
+    /// Space that stays free on the database's disk, but never more than a tenth of it; below that no rows are stored,
+    /// and ingest is told so [default: 512MiB]
+    #[arg(long, env = "OBSERVABILITY_MIN_FREE_SPACE", value_name = "SIZE")]
+    #[serde(deserialize_with = "from_file")]
+    min_free_space: Option<Size>,
 }
 
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -330,10 +341,12 @@ impl StoreOptions {
         set(&mut store.path, self.database);
         set(&mut store.batch_size, self.batch_size);
         set(&mut store.write_interval, self.write_interval);
+        set(&mut store.rollup_interval, self.rollup_interval);
         set(&mut store.memory_limit_bytes, self.memory_limit);
         set(&mut store.threads, self.threads);
         set(&mut store.readers, self.readers);
         set(&mut store.queue_bytes, self.queue_size);
+        set(&mut store.min_free_bytes, self.min_free_space);
     }
 }
 

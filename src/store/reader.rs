@@ -14,11 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 use super::interrupt::{Stopped, Watch};
-use super::snapshot::{Snapshot, Statement};
+use super::rollup::Rollups;
+use super::snapshot::{NewestFirst, Snapshot, Statement};
 use super::transaction::ReadTransaction;
 use super::value::{Value, bind};
 use crate::archive::{self, Files};
-use crate::batch::{BatchStream, ReadError};
+use crate::batch::{BatchStream, ReadError, newest_first};
 
 /// Batches between the database and the socket of one query.
 pub(super) const BATCHES_IN_FLIGHT: usize = 8;
@@ -30,8 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Reader {
     pool: Arc<Pool>,
     reserve: Arc<Pool>,
-    files: Files,
     held: Arc<Pool>,
+    rollups: Rollups,
+    files: Files,
     failure: Failure,
 }
 
@@ -48,9 +50,9 @@ pub(super) type Batches = mpsc::Sender<Result<RecordBatch, ReadError>>;
 impl Reader {
     /// A pool of connections, a small one in reserve, and one for transactions that are held open; `files` are those of
     /// archived days.
-    pub fn new(connections: [Vec<Connection>; 3], files: Files, failure: Failure) -> Self {
+    pub fn new(connections: [Vec<Connection>; 3], rollups: Rollups, files: Files, failure: Failure) -> Self {
         let [pool, reserve, held] = connections.map(|connections| Arc::new(Pool::new(connections)));
-        Self { pool, reserve, held, files, failure }
+        Self { pool, reserve, held, rollups, files, failure }
     }
 
     /// Reads through the reserve: for short questions about the server itself, which must be answered however many
@@ -104,10 +106,10 @@ impl Reader {
         Q: FnOnce(&Snapshot<'_>) -> Result<T, ReadError> + Send + 'static,
     {
         let lease = self.pool.lease().await?;
-        let files = self.files.clone();
+        let reader = self.clone();
+        // Each statement is a transaction of its own.
         let looked = tokio::task::spawn_blocking(move || {
-            // Each statement is a transaction of its own.
-            question(&Snapshot::new(lease.connection()?, &files, &RefCell::default(), PATIENCE))
+            question(&reader.snapshot(lease.connection()?, &RefCell::default(), PATIENCE))
         });
         looked.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
     }
@@ -125,24 +127,32 @@ impl Reader {
         ReadTransaction::begin(self.job(lease, watch, Duration::MAX), abandoned.drop_guard()).await
     }
 
-    /// Whether a statement can be planned; why not is [`ReadError::Invalid`].
-    pub async fn plan(&self, sql: Arc<str>) -> Result<(), ReadError> {
-        let lease = self.pool.lease().await?;
+    /// Whether the statement that `question` gives can be planned; why not is [`ReadError::Invalid`].
+    pub async fn plan<Q>(&self, question: Q) -> Result<(), ReadError>
+    where
+        Q: FnOnce(&Snapshot<'_>) -> Result<Arc<str>, ReadError> + Send + 'static,
+    {
+        let (lease, reader) = (self.pool.lease().await?, self.clone());
         let planned = tokio::task::spawn_blocking(move || {
-            lease.connection()?.prepare(&sql).map(drop).map_err(|error| ReadError::Invalid(error.to_string()))
+            let connection = lease.connection()?;
+            let leases = RefCell::default();
+            let sql = question(&reader.snapshot(connection, &leases, PATIENCE))?;
+            connection.prepare(&sql).map(drop).map_err(|error| ReadError::Invalid(error.to_string()))
         });
         planned.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
     }
 
     fn job(&self, lease: Lease, watch: Watch, limit: Duration) -> Job {
-        Job {
-            lease,
-            watch,
-            files: self.files.clone(),
-            leases: RefCell::default(),
-            limit,
-            failure: self.failure.clone(),
-        }
+        Job { lease, watch, reader: self.clone(), leases: RefCell::default(), limit }
+    }
+
+    fn snapshot<'a>(
+        &'a self,
+        connection: &'a Connection,
+        leases: &'a RefCell<Vec<archive::Lease>>,
+        limit: Duration,
+    ) -> Snapshot<'a> {
+        Snapshot { connection, rollups: &self.rollups, files: &self.files, leases, limit }
     }
 
     /// Lets no further query start.
@@ -196,11 +206,10 @@ impl Drop for Lease {
 pub(super) struct Job {
     lease: Lease,
     watch: Watch,
-    files: Files,
+    reader: Reader,
     /// Files of archived days that its statements read.
     leases: RefCell<Vec<archive::Lease>>,
     limit: Duration,
-    failure: Failure,
 }
 
 impl Job {
@@ -239,7 +248,7 @@ impl Job {
 
     /// What is stored where, in the transaction that is open.
     pub(super) fn snapshot(&self) -> Result<Snapshot<'_>, ReadError> {
-        Ok(Snapshot::new(self.lease.connection()?, &self.files, &self.leases, self.limit))
+        Ok(self.reader.snapshot(self.lease.connection()?, &self.leases, self.limit))
     }
 
     /// Streams one answer in the transaction that is open.
@@ -253,7 +262,7 @@ impl Job {
 
     fn notice(&self, answered: &Result<(), ReadError>) {
         if let Err(error) = answered {
-            self.failure.notice(&error.to_string());
+            self.reader.failure.notice(&error.to_string());
         }
     }
 
@@ -286,16 +295,31 @@ impl Job {
             // Nobody waits: the first send below finds out.
             let _ = opening.send(Ok(schema.clone()));
         }
+        let mut unordered = Vec::new();
         // The engine's own iterator panics on an error in the middle of an answer.
         while let Some(rows) = running.step().map_err(failed)? {
-            let batch = RecordBatch::try_new(schema.clone(), rows.columns().to_vec());
-            let batch = batch.map_err(|error| ReadError::Failed(error.to_string()))?;
-            if !self.watch.send(batches, batch) {
-                return Err(ReadError::Stopping);
+            let batch = RecordBatch::try_new(schema.clone(), rows.columns().to_vec()).map_err(broken)?;
+            if statement.newest_first.is_some() {
+                unordered.push(batch);
+            } else {
+                self.send(batches, batch)?;
             }
+        }
+        if let Some(NewestFirst { label }) = statement.newest_first {
+            newest_first(&schema, unordered, label)
+                .map_err(broken)?
+                .try_for_each(|batch| self.send(batches, batch.map_err(broken)?))?;
         }
         Ok(())
     }
+
+    fn send(&self, batches: &Batches, batch: RecordBatch) -> Result<(), ReadError> {
+        if self.watch.send(batches, batch) { Ok(()) } else { Err(ReadError::Stopping) }
+    }
+}
+
+fn broken(error: arrow::error::ArrowError) -> ReadError {
+    ReadError::Failed(error.to_string())
 }
 
 /// Tells whoever asked that there is no answer, or no more of it.

@@ -9,8 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 use super::maintenance::{Task, Tasks, TouchedDays};
+use super::rollup::{Past, Roller, Rollups};
+use super::space::Space;
 use super::table_writer::{TableWriteError, TableWriter};
-use crate::batch::{BatchReceiver, Write, WriteError};
+use crate::archive::Files;
+use crate::batch::{BatchReceiver, Shortage, Write, WriteError};
 use crate::tables::{TABLES, Table};
 
 /// Writes that one transaction takes at the most: enough to share a sync, few enough to keep it short.
@@ -21,12 +24,17 @@ const GROUP_ROWS: usize = 200_000;
 /// Failures after which collected rows are given up.
 const PATIENCE: u32 = 60;
 
+/// How often a full disk is looked at again.
+const LOOK_FOR_SPACE: Duration = Duration::from_secs(1);
+
 /// When collected rows are written at the latest.
 pub struct Pace {
     /// When there are this many of them.
     pub batch_size: usize,
     /// When the oldest has waited this long.
     pub write_interval: Duration,
+    /// How long complete buckets of roll-ups wait to be made.
+    pub rollup_interval: Duration,
 }
 
 /// Why the writer goes on.
@@ -42,12 +50,14 @@ enum Woken {
 /// Gathers, groups and stores what arrives on the channel.
 pub struct Writer {
     connection: Connection,
-    tables: Vec<TableWriter>,
+    tables: Vec<(TableWriter, Roller)>,
+    rollups: Rollups,
     receiver: BatchReceiver,
     tasks: Tasks,
     touched: TouchedDays,
     pace: Pace,
     failure: Failure,
+    space: Space,
     /// Collected rows that nobody waits for, oldest first.
     gathered: Vec<Write>,
     /// When the oldest of them arrived.
@@ -61,13 +71,33 @@ impl Writer {
         receiver: BatchReceiver,
         tasks: Tasks,
         pace: Pace,
+        rollups: Rollups,
+        files: &Files,
         failure: Failure,
+        space: Space,
     ) -> Result<Self, duckdb::Error> {
-        let tables = TABLES.into_iter().map(|table| TableWriter::new(&connection, table));
-        let tables = tables.collect::<Result<_, _>>()?;
+        let writers = |table| {
+            Ok::<_, duckdb::Error>((
+                TableWriter::new(&connection, table)?,
+                Roller::new(&connection, table, pace.rollup_interval, files.clone())?,
+            ))
+        };
+        let tables = TABLES.into_iter().map(writers).collect::<Result<_, _>>()?;
         let (gathered, gathering_since) = (Vec::new(), None);
         let touched = TouchedDays::default();
-        Ok(Self { connection, tables, receiver, tasks, touched, pace, failure, gathered, gathering_since })
+        Ok(Self {
+            connection,
+            tables,
+            rollups,
+            receiver,
+            tasks,
+            touched,
+            pace,
+            failure,
+            space,
+            gathered,
+            gathering_since,
+        })
     }
 
     /// Runs until `stop` is cancelled or every sender is gone, then stores what is left and checkpoints.
@@ -82,6 +112,10 @@ impl Writer {
                     continue;
                 }
             };
+            if self.space.is_short() {
+                // Says by itself when there is room again, whether anything waits for it or not.
+                let _ = self.space.check();
+            }
             let acknowledged = arrived.iter().any(|write| write.acknowledge.is_some());
             if !arrived.is_empty() {
                 self.gathering_since.get_or_insert_with(Instant::now);
@@ -94,6 +128,7 @@ impl Writer {
             if !open {
                 break;
             }
+            self.roll_up();
         }
         let lost: usize = self.gathered.iter().map(rows).sum();
         if lost > 0 {
@@ -106,7 +141,10 @@ impl Writer {
 
     /// Waits for writes, for a task or for the time to flush.
     async fn wait(&mut self, arrived: &mut Vec<Write>, stop: &CancellationToken) -> Woken {
-        let due = self.gathering_since.map(|since| since + self.pace.write_interval);
+        let gathered = self.gathering_since.map(|since| since + self.pace.write_interval);
+        let rolling = self.tables.iter().filter_map(|(_, roller)| roller.due()).min().map(Instant::from_std);
+        let due = gathered.into_iter().chain(rolling).min();
+        let space = self.space.is_short().then(|| Instant::now() + LOOK_FOR_SPACE);
         // In no order, so that neither writes nor tasks can hold up the other for ever.
         tokio::select! {
             count = self.receiver.recv_many(arrived, GROUP) => if count > 0 { Woken::Open } else { Woken::Closed },
@@ -118,6 +156,7 @@ impl Writer {
                 Woken::Open
             }
             () = sleep_until(due) => Woken::Open,
+            () = sleep_until(space) => Woken::Open,
         }
     }
 
@@ -128,6 +167,9 @@ impl Writer {
     }
 
     fn store_gathered(&mut self) {
+        if let Err(shortage) = self.space.check() {
+            return self.hold_back(&shortage);
+        }
         let mut waiting = std::mem::take(&mut self.gathered).into_iter().peekable();
         while waiting.peek().is_some() {
             let mut group_rows = 0;
@@ -138,6 +180,22 @@ impl Writer {
                 group.push(write);
             }
             self.store(group);
+        }
+    }
+
+    /// Without space nothing is tried: whoever waits is told, and collected rows wait.
+    fn hold_back(&mut self, shortage: &Shortage) {
+        for write in std::mem::take(&mut self.gathered) {
+            self.keep_or_refuse(write, shortage);
+        }
+    }
+
+    fn keep_or_refuse(&mut self, write: Write, shortage: &Shortage) {
+        if write.acknowledge.is_some() {
+            answer(write, Err(WriteError::NoSpace(*shortage)));
+        } else {
+            self.gathered.push(write);
+            self.gathering_since.get_or_insert_with(Instant::now);
         }
     }
 
@@ -153,9 +211,11 @@ impl Writer {
     /// Rows that somebody waits for are that client's to send again. Collected rows exist nowhere else: they are tried
     /// again with the next ones, so that a passing fault costs nothing; the room that they keep holds up collectors.
     fn fail(&mut self, mut write: Write, error: &TableWriteError) {
+        if let TableWriteError::NoSpace(shortage) = error {
+            return self.keep_or_refuse(write, shortage);
+        }
         let (table, rows) = (write.table.name, rows(&write));
         write.failures += 1;
-        self.failure.notice(&error.to_string());
         if write.acknowledge.is_none() && write.failures < PATIENCE {
             tracing::warn!(table, rows, failures = write.failures, %error, "collected rows were not stored, trying again");
             self.gathered.push(write);
@@ -167,12 +227,21 @@ impl Writer {
     }
 
     fn transact(&mut self, group: &[Write]) -> Result<(), TableWriteError> {
+        self.space.check_for(group.iter().map(Write::bytes).sum())?;
         self.connection.execute_batch("BEGIN")?;
-        let stored = self.store_tables(group).and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
+        let mut pasts: Vec<Past> = self.tables.iter().map(|(_, roller)| roller.past()).collect();
+        let stored = self.store_tables(group, &mut pasts).and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
+        let stored = stored.map_err(|error| self.name(error));
         match &stored {
-            Ok(()) => self.tables.iter_mut().for_each(TableWriter::committed),
+            Ok(()) => {
+                for ((writer, roller), past) in self.tables.iter_mut().zip(&pasts) {
+                    writer.committed();
+                    roller.committed(past);
+                    past.days().into_iter().for_each(|day| self.touched.touch(roller.table(), day));
+                }
+            }
             Err(_) => {
-                self.tables.iter_mut().for_each(TableWriter::rolled_back);
+                self.tables.iter_mut().for_each(|(writer, _)| writer.rolled_back());
                 // A commit that failed has ended the transaction already.
                 if let Err(error) = self.connection.execute_batch("ROLLBACK") {
                     tracing::debug!(%error, "nothing to roll back");
@@ -182,13 +251,37 @@ impl Writer {
         stored
     }
 
-    fn store_tables(&mut self, group: &[Write]) -> Result<(), TableWriteError> {
-        for writer in &mut self.tables {
+    /// Tells a full disk from what is wrong with the rows, and both from the end of the engine.
+    fn name(&self, error: TableWriteError) -> TableWriteError {
+        let text = error.to_string();
+        self.failure.notice(&text);
+        if self.failure.is_raised() {
+            return error;
+        }
+        self.space.ran_out(&text).map_or(error, Into::into)
+    }
+
+    fn store_tables(&mut self, group: &[Write], pasts: &mut [Past]) -> Result<(), TableWriteError> {
+        for ((writer, roller), past) in self.tables.iter_mut().zip(pasts) {
             let of_table = |table: &'static Table| move |write: &&Write| std::ptr::eq(write.table, table);
             let writes = group.iter().filter(of_table(writer.table()));
-            writer.store(&self.connection, writes.flat_map(|write| &write.batches))?;
+            writer.store(&self.connection, writes.flat_map(|write| &write.batches), past)?;
+            roller.mend(&self.connection, past)?;
         }
         Ok(())
+    }
+
+    /// Makes complete buckets, a step for each table that is due; then who waits has the next turn.
+    fn roll_up(&mut self) {
+        for (writer, roller) in &mut self.tables {
+            if roller.is_due()
+                && let Err(error) = roller.step(&self.connection)
+            {
+                self.failure.notice(&error.to_string());
+                tracing::error!(table = roller.table().name, %error, "a roll-up was not made; rows answer in its place");
+            }
+            self.rollups.report(roller, writer.labels());
+        }
     }
 }
 

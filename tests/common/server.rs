@@ -132,6 +132,20 @@ impl Launch {
         server
     }
 
+    /// Starts the program, ends it after some time as a power failure would, and gives what it has printed.
+    pub async fn kill_after(self, time: Duration) -> String {
+        let mut child =
+            self.command().args(["--host", "127.0.0.1", "--port", "0"]).spawn().expect("the program starts");
+        let log = Arc::new(Mutex::new(String::new()));
+        let followed = follow(child.stderr.take().expect("piped"), log.clone());
+        tokio::time::sleep(time).await;
+        child.kill().expect("the process can be killed");
+        child.wait().expect("the process is gone");
+        followed.join().expect("the end of what it has printed");
+        let log = log.lock().unwrap();
+        log.clone()
+    }
+
     /// Runs the program to its end.
     pub fn run(self) -> Ended {
         let output = self.command().output().expect("the program starts");
@@ -286,7 +300,7 @@ impl Drop for Server {
 }
 
 /// Copies what the program prints, line by line, so that it never waits for a reader.
-fn follow(stream: impl Read + Send + 'static, log: Arc<Mutex<String>>) {
+fn follow(stream: impl Read + Send + 'static, log: Arc<Mutex<String>>) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines() {
             let Ok(line) = line else { break };
@@ -294,5 +308,5 @@ fn follow(stream: impl Read + Send + 'static, log: Arc<Mutex<String>>) {
             log.push_str(&line);
             log.push('\n');
         }
-    });
+    })
 }

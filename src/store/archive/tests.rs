@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::archive::Archive;
 use crate::config::{ArchiveSettings, StoreSettings};
-use crate::store::Store;
+use crate::store::{FINEST, Store};
 use crate::tables::{MARKET_DATA, MarketDataRow, TABLES, TRADES, TradeRow};
-use crate::time::SECOND;
+use crate::time::{self, SECOND};
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// 2025-10-21.
@@ -20,11 +20,13 @@ const MONDAY: Micros = 20_382 * DAY;
 
 fn open(directory: &Path) -> Store {
     let path = directory.join("O'Desk.duckdb");
-    Store::open(&StoreSettings { path, ..StoreSettings::default() }).unwrap()
+    Store::open(&StoreSettings { path, rollup_interval: Duration::from_millis(10), ..StoreSettings::default() })
+        .unwrap()
 }
 
 /// Moves everything before `now` into the archive; how many days that were.
 async fn archive(store: &Store, now: Micros) -> usize {
+    complete(store, time::day_start(now)).await;
     let settings = ArchiveSettings { hot_days: Some(0), ..ArchiveSettings::default() };
     let moved = Archive::new(store, settings, CancellationToken::new()).run(now).await.unwrap();
     assert!(moved.iter().all(|day| day.error.is_none() && day.bytes.is_some()), "{moved:?}");
@@ -66,16 +68,17 @@ async fn trades(store: &Store, rows: &[(&str, Micros, f64)]) {
     store.batches().commit(&TRADES, vec![TradeRow::batch(&rows).unwrap()]).await.unwrap();
 }
 
-/// The writer's note that rows of an archived day were stored.
-async fn note_late(store: &Store, day: Micros) {
-    let maintenance = store.maintenance();
-    let noted = maintenance.transact(move |hands| {
-        hands
-            .connection
-            .execute("UPDATE archive.days SET late = true WHERE day = $1::TIMESTAMP::DATE", [instant(day)])?;
-        Ok(())
-    });
-    noted.await.unwrap();
+/// A newer row of either table, and the roll-ups made up to it: what lies before is complete.
+async fn complete(store: &Store, until: Micros) {
+    quotes(store, &[(until + 600 * SECOND, "newest", 0.0)]).await;
+    trades(store, &[("newest", until + 600 * SECOND, 0.0)]).await;
+    let reader = store.reader();
+    let rolled = async |table: &'static Table| {
+        let rolled = reader.look(move |snapshot| snapshot.rolled(table)).await.unwrap();
+        rolled.iter().any(|rolled| rolled.level == FINEST && rolled.until >= until)
+    };
+    let both = async { while !(rolled(&MARKET_DATA).await && rolled(&TRADES).await) {} };
+    tokio::time::timeout(LIMIT, both).await.unwrap();
 }
 
 /// A question over all rows of a table, `{rows}` in its text.
@@ -88,7 +91,12 @@ async fn ask(store: &Store, table: &'static Table, sql: &'static str) -> Vec<Rec
 }
 
 async fn stored_quotes(store: &Store) -> Vec<(Micros, String, f64)> {
-    let batches = ask(store, &MARKET_DATA, "SELECT timestamp, symbol, last_price FROM {rows} ORDER BY 1, 2").await;
+    let batches = ask(
+        store,
+        &MARKET_DATA,
+        "SELECT timestamp, symbol, last_price FROM {rows} WHERE symbol <> 'newest' ORDER BY 1, 2",
+    )
+    .await;
     let mut rows = Vec::new();
     for batch in batches {
         let times = batch.column(0).as_any().downcast_ref::<TimestampMicrosecondArray>().unwrap();
@@ -102,7 +110,7 @@ async fn stored_quotes(store: &Store) -> Vec<(Micros, String, f64)> {
 }
 
 async fn stored_trades(store: &Store) -> Vec<String> {
-    let sql = "SELECT trade_id || ' ' || epoch_us(timestamp) // 86400000000 || ' ' || price FROM {rows} ORDER BY 1";
+    let sql = "SELECT trade_id || ' ' || epoch_us(timestamp) // 86400000000 || ' ' || price FROM {rows} WHERE trade_id <> 'newest' ORDER BY 1";
     let batches = ask(store, &TRADES, sql).await;
     let texts = |batch: &RecordBatch| {
         let texts = batch.column(0).as_any().downcast_ref::<StringArray>().unwrap();
@@ -111,8 +119,8 @@ async fn stored_trades(store: &Store) -> Vec<String> {
     batches.iter().flat_map(texts).collect()
 }
 
-async fn hot_rows(store: &Store, table: &'static Table) -> u64 {
-    store.reader().hot_days(table, LATEST, LIMIT).await.unwrap().iter().map(|day| day.rows).sum()
+async fn hot_rows(store: &Store, table: &'static Table, before: Micros) -> u64 {
+    store.reader().hot_days(table, before, LIMIT).await.unwrap().iter().map(|day| day.rows).sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,7 +135,7 @@ async fn rows_are_the_same_before_and_after_their_day_is_archived() {
     let before = stored_quotes(&store).await;
     assert_eq!(before.len(), all.len());
     assert_eq!(archive(&store, MONDAY + 2 * DAY + SECOND).await, 2);
-    assert_eq!(hot_rows(&store, &MARKET_DATA).await, 3 * 1_440);
+    assert_eq!(hot_rows(&store, &MARKET_DATA, LATEST).await, 3 * 1_440 + 1);
     assert_eq!(stored_quotes(&store).await, before);
     assert_eq!(archive(&store, MONDAY + 2 * DAY + SECOND).await, 0, "there is nothing left to do");
     let days = store.reader().archived_days(&MARKET_DATA, MONDAY, MONDAY + DAY).await.unwrap();
@@ -148,7 +156,6 @@ async fn late_rows_of_an_archived_day_replace_its_rows_and_join_them_in_the_next
     quotes(&store, &[(MONDAY, "A", 1.0), (MONDAY, "B", 1.0), (MONDAY + SECOND, "A", 1.0)]).await;
     archive(&store, MONDAY + DAY).await;
     quotes(&store, &[(MONDAY, "A", 2.0), (MONDAY + 2 * SECOND, "C", 2.0)]).await;
-    note_late(&store, MONDAY).await;
     let expected = [
         (MONDAY, "A".to_owned(), 2.0),
         (MONDAY, "B".to_owned(), 1.0),
@@ -169,7 +176,7 @@ async fn late_rows_of_an_archived_day_replace_its_rows_and_join_them_in_the_next
 
     assert_eq!(archive(&store, MONDAY + DAY).await, 1);
     assert_eq!(stored_quotes(&store).await, expected);
-    assert_eq!(hot_rows(&store, &MARKET_DATA).await, 0);
+    assert_eq!(hot_rows(&store, &MARKET_DATA, MONDAY + DAY).await, 0);
     let days = store.reader().archived_days(&MARKET_DATA, MONDAY, MONDAY).await.unwrap();
     assert_eq!((days[0].rows, days[0].late), (4, false));
 }
@@ -183,17 +190,16 @@ async fn a_trade_that_moves_to_another_day_is_there_once() {
     trades(&store, &[("a", MONDAY + DAY, 2.0)]).await;
     let expected = ["a 20383 2.0", "b 20382 1.0", "c 20383 1.0"];
     assert_eq!(stored_trades(&store).await, expected);
-    assert_eq!(archive(&store, MONDAY + 2 * DAY).await, 1);
+    // The other one is that of the newest quote.
+    assert_eq!(archive(&store, MONDAY + 2 * DAY).await, 2);
     assert_eq!(stored_trades(&store).await, expected);
     // Back again, and both days at once.
     trades(&store, &[("a", MONDAY, 3.0), ("b", MONDAY + DAY, 3.0)]).await;
-    note_late(&store, MONDAY).await;
-    note_late(&store, MONDAY + DAY).await;
     let expected = ["a 20382 3.0", "b 20383 3.0", "c 20383 1.0"];
     assert_eq!(stored_trades(&store).await, expected);
     assert_eq!(archive(&store, MONDAY + 2 * DAY).await, 2);
     assert_eq!(stored_trades(&store).await, expected);
-    assert_eq!(hot_rows(&store, &TRADES).await, 0);
+    assert_eq!(hot_rows(&store, &TRADES, MONDAY + 2 * DAY).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,6 +213,27 @@ async fn a_day_whose_rows_change_while_it_is_written_keeps_them() {
     let refused = store.maintenance().hand_over(&MARKET_DATA, file, 1).await.unwrap_err();
     assert!(matches!(refused, MaintenanceError::Overtaken(_)), "{refused}");
     assert_eq!(stored_quotes(&store).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_which_days_are_dropped_as_others_come_does_not_grow() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let mut sizes = Vec::new();
+    for day in (0..10).map(|day| MONDAY + day * DAY) {
+        for part in 0..4 {
+            let rows: Vec<_> = (0..50_000)
+                .map(|row| (day + (part * 50_000 + row) * 400_000, "A", (row * 7_919 % 10_007) as f64 / 7.0))
+                .collect();
+            quotes(&store, &rows).await;
+        }
+        assert_eq!(store.maintenance().drop_day(&MARKET_DATA, day - DAY).await.unwrap() > 0, day > MONDAY);
+        store.maintenance().checkpoint().await.unwrap();
+        sizes.push(std::fs::metadata(directory.path().join("O'Desk.duckdb")).unwrap().len());
+    }
+    let (second, most) = (sizes[1], sizes.iter().max().unwrap());
+    assert!(*most <= second + second / 2, "{sizes:?}");
+    println!("sizes of the file after each day: {sizes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
