@@ -88,12 +88,12 @@ pub struct StoreSettings {
     pub readers: usize,
     /// Batches that may wait for the writer, in bytes.
     pub queue_bytes: usize,
+    /// What stays free on the database's disk, in bytes, though never more than a tenth of the disk.
+    pub min_free_bytes: u64,
     /// Where days leave the database for; without it, a directory beside the database.
     pub archive: Option<Location>,
     /// Local copies of archived days of a bucket, in bytes.
     pub archive_cache_bytes: u64,
-    /// What stays free on the database's disk, in bytes, though never more than a tenth of the disk.
-    pub min_free_bytes: u64,
 }
 
 impl StoreSettings {
@@ -210,9 +210,9 @@ impl Default for StoreSettings {
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             readers: 32,
             queue_bytes: 256 << 20,
+            min_free_bytes: 512 << 20,
             archive: None,
             archive_cache_bytes: 4 << 30,
-            min_free_bytes: 512 << 20,
         }
     }
 }
@@ -256,11 +256,10 @@ impl Default for BackupSettings {
 }
 
 impl Settings {
-    /// Where backups go: `backups/observability` beside `observability.duckdb` unless a place is named.
+    /// Where backups go: `data/observability.backups` for `data/observability.duckdb`, unless a place is named.
     pub fn backup_location(&self) -> Location {
-        let path = &self.store.path;
-        let beside = || path.with_file_name("backups").join(path.file_stem().unwrap_or_default());
-        self.backup.location.clone().unwrap_or_else(|| Location::Directory(beside()))
+        let beside = || Location::Directory(self.store.path.with_extension("backups"));
+        self.backup.location.clone().unwrap_or_else(beside)
     }
 }
 

@@ -105,7 +105,7 @@ pub async fn run(
         tokio::spawn(reload_when_changed(queries.clone(), shutdown.clone()));
     }
 
-    let backups = Backups::new(store.reader(), settings.backup_location(), shutdown.child_token());
+    let backups = Backups::new(&store, settings.backup_location(), shutdown.child_token());
     if let Some(every) = settings.backup.every {
         backups.schedule(every, settings.backup.keep);
     }

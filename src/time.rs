@@ -11,6 +11,11 @@ pub const SECOND: Micros = 1_000_000;
 /// Microseconds in a day. UTC days have no other length here: leap seconds are not counted.
 pub const DAY: Micros = 86_400 * SECOND;
 
+/// The first instant that is stored: the beginning of the year 1.
+pub const FIRST: Micros = -62_135_596_800 * SECOND;
+/// The last instant that is stored: the end of the year 9999.
+pub const LAST: Micros = 253_402_300_800 * SECOND - 1;
+
 static PROCESS_START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The wall clock.

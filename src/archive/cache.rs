@@ -19,7 +19,6 @@ use crate::batch::{Checksum, ReadError};
 const FETCHES: usize = 8;
 
 /// A bucket, and copies of its files up to a size. A copy is complete, or it is not there.
-#[derive(Debug)]
 pub struct Cache {
     archive: Arc<dyn ObjectStore>,
     limit_bytes: u64,
@@ -27,7 +26,6 @@ pub struct Cache {
     leases: Arc<Leases>,
 }
 
-#[derive(Debug)]
 struct Copy {
     bytes: u64,
     used: Instant,

@@ -17,7 +17,7 @@ use crate::location::Location;
 use crate::store::ArchivedDay;
 
 /// The archive's files. Clones share everything.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Files {
     /// Where the database reads: the archive itself, or the cache of a bucket. Absolute.
     directory: Arc<Path>,
@@ -53,6 +53,11 @@ impl Files {
             }
         };
         Ok(Self { directory: directory.into(), cache, leases, runtime: Handle::current() })
+    }
+
+    /// Whether the archive is a directory of this machine, and no bucket.
+    pub fn is_local(&self) -> bool {
+        self.cache.is_none()
     }
 
     /// The one directory that the database reads.

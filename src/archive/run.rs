@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ArchiveError, Files, day_file, layout};
 use crate::batch::BatchStream;
 use crate::config::ArchiveSettings;
-use crate::store::{ArchivedDay, FINEST, FiledDay, HotDay, Maintenance, MaintenanceError, Reader, Store};
+use crate::store::{ArchivedDay, FiledDay, HotDay, Maintenance, MaintenanceError, Reader, Store};
 use crate::tables::{TABLES, Table};
 use crate::time::{self, DAY, Micros};
 
@@ -88,10 +88,6 @@ impl Archive {
             let Some(days) = self.settings.hot_days(table) else { continue };
             // A day that is not over is never complete.
             let before = time::day_start(now).saturating_sub(i64::from(days) * DAY);
-            // The writer notices what is stored into the past only where it has rolled up already.
-            let rolled = self.reader.look(move |snapshot| snapshot.rolled(table)).await?;
-            let rolled = rolled.iter().find(|rolled| rolled.level == FINEST).map_or(Micros::MIN, |rolled| rolled.until);
-            let before = before.min(rolled.div_euclid(DAY).saturating_mul(DAY));
             let days = self.reader.hot_days(table, before, DAY_LIMIT).await?;
             due.extend(days.into_iter().map(|day| (table, day)));
         }

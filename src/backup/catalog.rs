@@ -52,7 +52,7 @@ pub(super) async fn is_taken(place: &Place, name: Name) -> Result<bool, BackupEr
 pub(super) async fn remove_unfinished(place: &Place) -> Result<(), BackupError> {
     for name in names(place).await? {
         let directory = name.to_string();
-        if !place.has(&manifest::in_directory(&directory, manifest::FILE)).await? {
+        if place.size(&manifest::in_directory(&directory, manifest::FILE)).await?.is_none() {
             tracing::warn!(backup = %place.full_name(&directory), "removing a backup that was not finished");
             place.remove(&directory, manifest::FILE).await?;
         }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::upload::Digest;
 use super::{BackupError, Place};
 use crate::batch::Checksum;
 use crate::store::schema;
@@ -9,6 +10,8 @@ use crate::time::{Micros, format_naive};
 
 /// The name of the file, which is written last.
 pub(super) const FILE: &str = "manifest.json";
+/// The directory of archived days in a backup.
+pub(super) const ARCHIVE: &str = "archive";
 /// The version of this form. A change that older programs cannot read makes it the next one.
 const FORMAT: u32 = 1;
 
@@ -23,8 +26,32 @@ pub struct Manifest {
     pub schema: i64,
     /// The moment that all rows are of, naive UTC.
     pub taken_at: String,
-    /// Every table.
+    /// Every table, as far as its rows are in the database.
     pub tables: Vec<TableManifest>,
+    /// Every day whose rows are in the archive.
+    #[serde(default)]
+    pub archived: Vec<ArchivedFile>,
+}
+
+/// The file of an archived day, below `archive/` in the backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchivedFile {
+    /// The table.
+    pub table: String,
+    /// The first instant of the day, in microseconds since 1970.
+    pub day: Micros,
+    /// Its name, relative to the archive.
+    pub file: String,
+    /// Whether the tables have rows of the day too, which replace those of the file with their key.
+    pub late: bool,
+    /// Rows in it, as the database knows.
+    pub rows: u64,
+    /// The [`Checksum`] of its rows, as the database knows.
+    pub checksum: String,
+    /// Its size.
+    pub bytes: u64,
+    /// XXH64 of its bytes, with seed 0, as 16 hexadecimal digits.
+    pub hash: String,
 }
 
 /// The rows of a table.
@@ -62,13 +89,14 @@ struct Form {
 
 impl Manifest {
     /// A manifest of this program.
-    pub(super) fn new(taken_at: Micros, tables: Vec<TableManifest>) -> Self {
+    pub(super) fn new(taken_at: Micros, tables: Vec<TableManifest>, archived: Vec<ArchivedFile>) -> Self {
         Self {
             format: FORMAT,
             program: env!("CARGO_PKG_VERSION").to_owned(),
             schema: schema::version(),
             taken_at: format_naive(taken_at),
             tables,
+            archived,
         }
     }
 
@@ -89,14 +117,21 @@ impl Manifest {
         Ok(Some(manifest))
     }
 
-    /// Rows of all tables.
+    /// Rows in all files.
     pub fn rows(&self) -> u64 {
-        self.tables.iter().map(|table| table.rows).sum()
+        let stored: u64 = self.tables.iter().map(|table| table.rows).sum();
+        stored + self.archived.iter().map(|file| file.rows).sum::<u64>()
     }
 
     /// Bytes of all files with rows.
     pub fn bytes(&self) -> u64 {
-        self.tables.iter().flat_map(|table| &table.parts).map(|part| part.bytes).sum()
+        self.files().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Names of all files with rows, relative to the backup, and their sizes.
+    pub(super) fn files(&self) -> impl Iterator<Item = (String, u64)> {
+        let parts = self.tables.iter().flat_map(|table| &table.parts).map(|part| (part.file.clone(), part.bytes));
+        parts.chain(self.archived.iter().map(|file| (file.name(), file.bytes)))
     }
 }
 
@@ -104,6 +139,18 @@ impl TableManifest {
     /// Whether `found` are the rows of the table.
     pub(super) fn is(&self, found: &Checksum) -> bool {
         self.rows == found.rows() && self.checksum == found.to_string()
+    }
+}
+
+impl ArchivedFile {
+    /// Its name, relative to the backup.
+    pub(super) fn name(&self) -> String {
+        format!("{ARCHIVE}/{}", self.file)
+    }
+
+    /// Whether `found` are its bytes.
+    pub(super) fn is(&self, found: &Digest) -> bool {
+        self.bytes == found.bytes && self.hash == found.hash()
     }
 }
 

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! 2026-01-05T14-30-00Z/market_data/part-00000.parquet …   rows of the five tables, ordered by time
+//!                      archive/market_data/date=2025-12-01/rows.parquet …   archived days, as they are
 //!                      schema.sql                         the statements that make the tables
 //!                      manifest.json                      what there is, with rows and checksums; written last
 //! ```
@@ -12,12 +13,13 @@
 //! A location belongs to one database.
 //!
 //! * [`take`](fn@take) makes one from a single read transaction; `spans` is the order in which it reads, `part` writes
-//!   and reads one file.
+//!   and reads one file, `upload` brings bytes into a place. `archived` copies the files of archived days.
 //! * [`catalog`] knows which ones there are, removes unfinished ones, and those beyond the count to keep.
 //! * [`verify`](fn@verify) reads one again; [`restore`](fn@restore) makes a database of it.
 //! * [`Backups`] takes them in a running server, `schedule` at an interval.
 //! * `place` is where they are: it knows how a file there is made to last.
 
+mod archived;
 pub mod catalog;
 mod error;
 mod manifest;
@@ -30,10 +32,11 @@ mod schedule;
 mod service;
 mod spans;
 mod take;
+mod upload;
 mod verify;
 
 pub use error::BackupError;
-pub use manifest::{Manifest, Part, TableManifest};
+pub use manifest::{ArchivedFile, Manifest, Part, TableManifest};
 pub use name::Name;
 pub use place::Place;
 pub use progress::{Progress, Step, Watcher};

@@ -3,21 +3,16 @@
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use futures::TryStreamExt;
-use object_store::path::Path;
-use object_store::{ObjectStoreExt, WriteMultipart};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio::sync::mpsc;
 
 use super::manifest::{Part, in_directory};
+use super::upload::upload;
 use super::{BackupError, Place};
 use crate::batch::{BatchStream, Checksum};
 use crate::encode::{Format, encode};
 use crate::tables::Table;
 
-/// Bytes that go to the place at once. Object stores want 5 MiB at the least.
-const UPLOAD_BYTES: usize = 8 << 20;
-/// Uploads of one file at a time.
-const UPLOADS: usize = 3;
 /// Rows of a batch that is read.
 const BATCH_ROWS: usize = 8_192;
 /// Batches that are read ahead.
@@ -26,30 +21,8 @@ const BATCHES_AHEAD: usize = 8;
 /// Writes rows as a Parquet file, in bounded memory, and returns its size when it is durable. What was written of it is
 /// taken back when the rows end with an error.
 pub(super) async fn write(place: &Place, name: &str, rows: BatchStream) -> Result<u64, BackupError> {
-    let upload = place.store().put_multipart(&Path::from(name)).await.map_err(place.refused(name))?;
-    let mut upload = WriteMultipart::new_with_chunk_size(upload, UPLOAD_BYTES);
-    let bytes = match fill(&mut upload, rows, place, name).await {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            // The first error is the one to tell.
-            let _ = upload.abort().await;
-            return Err(error);
-        }
-    };
-    upload.finish().await.map_err(place.refused(name))?;
-    place.make_durable(name).await?;
-    Ok(bytes)
-}
-
-async fn fill(upload: &mut WriteMultipart, rows: BatchStream, place: &Place, name: &str) -> Result<u64, BackupError> {
-    let mut chunks = encode(Format::Parquet, rows);
-    let mut bytes = 0;
-    while let Some(chunk) = chunks.try_next().await? {
-        bytes += chunk.len() as u64;
-        upload.wait_for_capacity(UPLOADS).await.map_err(place.refused(name))?;
-        upload.put(chunk);
-    }
-    Ok(bytes)
+    let chunks = encode(Format::Parquet, rows).map_err(BackupError::from);
+    Ok(upload(place, name, chunks).await?.bytes)
 }
 
 /// Reads a part of the backup in `directory`, giving its batches to `take`, and checks that they are what the manifest

@@ -5,7 +5,7 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{Stream, TryStreamExt};
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt};
 
@@ -48,7 +48,7 @@ impl Place {
         self.location.directory().map(|directory| directory.join(name))
     }
 
-    pub(super) fn refused(&self, name: &str) -> impl Fn(Error) -> BackupError {
+    pub(super) fn refused(&self, name: &str) -> impl Fn(Error) -> BackupError + use<> {
         let file = self.full_name(name);
         move |source| BackupError::Object { file: file.clone(), source }
     }
@@ -80,13 +80,28 @@ impl Place {
         }
     }
 
-    /// Whether there is a file of that name.
-    pub(super) async fn has(&self, name: &str) -> Result<bool, BackupError> {
+    /// A file, chunk by chunk.
+    pub(super) async fn stream(
+        &self,
+        name: &str,
+    ) -> Result<impl Stream<Item = Result<Bytes, BackupError>> + Unpin + use<>, BackupError> {
+        let file = self.store.get(&Path::from(name)).await.map_err(self.refused(name))?;
+        Ok(file.into_stream().map_err(self.refused(name)))
+    }
+
+    /// The size of a file, if there is one of that name.
+    pub(super) async fn size(&self, name: &str) -> Result<Option<u64>, BackupError> {
         match self.store.head(&Path::from(name)).await {
-            Ok(_) => Ok(true),
-            Err(Error::NotFound { .. }) => Ok(false),
+            Ok(file) => Ok(Some(file.size)),
+            Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.refused(name)(error)),
         }
+    }
+
+    /// Gives a file that is durable another name, durably.
+    pub(super) async fn rename(&self, from: &str, to: &str) -> Result<(), BackupError> {
+        self.store.rename(&Path::from(from), &Path::from(to)).await.map_err(self.refused(to))?;
+        self.make_durable(to).await
     }
 
     /// Makes a file that has been written survive a failure of power. An object store does so before it answers.
@@ -111,7 +126,7 @@ impl Place {
     /// Removes a directory with everything in it, the file `first` before all others.
     pub(super) async fn remove(&self, directory: &str, first: &str) -> Result<(), BackupError> {
         let first = super::manifest::in_directory(directory, first);
-        if self.has(&first).await? {
+        if self.size(&first).await?.is_some() {
             self.store.delete(&Path::from(first.as_str())).await.map_err(self.refused(&first))?;
         }
         if let Some(path) = self.file(directory) {

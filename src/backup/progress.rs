@@ -19,6 +19,8 @@ pub enum Step {
     Checking,
     /// They are written to the new database.
     Restoring,
+    /// Their files, which are those of archived days, are copied.
+    Copying,
 }
 
 /// How far the rows of a table are.
@@ -54,7 +56,12 @@ impl<'a> Counter<'a> {
 
     /// So many rows more are done.
     pub fn add(&mut self, rows: usize) {
-        self.progress.rows += rows as u64;
+        self.add_many(rows as u64);
+    }
+
+    /// The same, for rows that were never in memory.
+    pub fn add_many(&mut self, rows: u64) {
+        self.progress.rows += rows;
         if self.told.elapsed() >= PACE {
             self.told = Instant::now();
             (self.watcher)(self.progress.clone());

@@ -10,7 +10,7 @@ use super::manifest::Manifest;
 use super::place::{blocking, sync_directories, unusable};
 use super::progress::Counter;
 use super::verify::{declared, is_whole};
-use super::{BackupError, Place, Step, TableManifest, Watcher, fill, part};
+use super::{BackupError, Place, Step, TableManifest, Watcher, archived, fill, part};
 use crate::batch::Checksum;
 use crate::config::StoreSettings;
 use crate::store::lock::Lock;
@@ -26,8 +26,8 @@ const COMPANIONS: [&str; 3] = [".wal", ".lock", ".tmp"];
 
 /// Makes the database file of `settings` from the backup in `directory`. There must be none.
 ///
-/// The rows go into a file beside it, are read from there again and compared with the manifest; only then the file gets
-/// its name. Must be called on a runtime.
+/// The rows go into a file beside it, are read from there again and compared with the manifest, and archived days go to
+/// the archive; only then the file gets its name. Must be called on a runtime.
 pub async fn restore(
     place: &Place,
     directory: &str,
@@ -46,6 +46,11 @@ pub async fn restore(
             return Err(BackupError::Exists(existing));
         }
     }
+    let archive = settings.archive();
+    let archive = if manifest.archived.is_empty() { None } else { Some(Place::open(&archive)?) };
+    if let Some(archive) = &archive {
+        archived::find_room(archive, &manifest.archived).await?;
+    }
     let aside = with_end(path, ASIDE);
     clear(&aside)?;
     let beside = StoreSettings { path: aside.clone(), ..settings.clone() };
@@ -54,6 +59,9 @@ pub async fn restore(
             tracing::debug!(%error, "an unfinished database is left for the next restore to remove");
         }
         return Err(error);
+    }
+    if let Some(archive) = &archive {
+        archived::restore(place, directory, &manifest.archived, archive, watcher).await?;
     }
     let path = path.clone();
     blocking(move || put_in_place(&aside, &path)).await
@@ -75,7 +83,7 @@ async fn load(
         for of_table in &manifest.tables {
             compare(declared(place, directory, of_table)?, of_table, &store, watcher).await?;
         }
-        Ok(())
+        archived::record(&store, place, directory, &manifest.archived).await
     };
     let loaded = loaded.await;
     // The first error is the one to tell.

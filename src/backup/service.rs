@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{BackupError, Place, Progress, Taken, Watcher, schedule::schedule, take};
+use crate::archive::Files;
 use crate::location::Location;
-use crate::store::Reader;
+use crate::store::{Reader, Store};
 
 /// Reports that wait for a client who reads slowly; more of them are left out.
 const WAITING_REPORTS: usize = 64;
@@ -31,7 +32,7 @@ pub enum Report {
     },
 }
 
-/// Takes backups of the database behind `reader`. Clones share it.
+/// Takes backups of a database. Clones share it.
 #[derive(Clone)]
 pub struct Backups {
     shared: Arc<Shared>,
@@ -39,6 +40,7 @@ pub struct Backups {
 
 struct Shared {
     reader: Reader,
+    files: Files,
     location: Location,
     stop: CancellationToken,
     running: tokio::sync::Mutex<()>,
@@ -59,9 +61,10 @@ pub struct Last {
 
 impl Backups {
     /// Backups go to `location` when no other is named, until `stop` is cancelled.
-    pub fn new(reader: Reader, location: Location, stop: CancellationToken) -> Self {
+    pub fn new(store: &Store, location: Location, stop: CancellationToken) -> Self {
+        let (reader, files) = (store.reader(), store.files());
         let (running, tasks, last) = (tokio::sync::Mutex::new(()), TaskTracker::new(), Mutex::default());
-        Self { shared: Arc::new(Shared { reader, location, stop, running, tasks, last }) }
+        Self { shared: Arc::new(Shared { reader, files, location, stop, running, tasks, last }) }
     }
 
     /// Where backups go when no other place is named.
@@ -117,7 +120,7 @@ impl Backups {
         watcher: Watcher<'_>,
     ) -> Result<Taken, BackupError> {
         let _running = self.shared.running.try_lock().map_err(|_| BackupError::Running)?;
-        let taken = take(&self.shared.reader, &Place::open(to)?, keep, stop, watcher).await?;
+        let taken = take(&self.shared.reader, &self.shared.files, &Place::open(to)?, keep, stop, watcher).await?;
         let mut last = self.lock();
         (last.taken, last.error) = (Some(taken.clone()), None);
         Ok(taken)

@@ -1,6 +1,7 @@
-//! In which order the rows of a table are read: span by span, so that no more than a few days are sorted at a time.
+//! In which order the rows of a table are read: span by span, so that no more than some hours are sorted at a time.
 
 use arrow::array::Int64Array;
+use arrow::error::ArrowError;
 use futures::TryStreamExt;
 
 use super::{BackupError, fill};
@@ -9,8 +10,10 @@ use crate::store::{ReadTransaction, Statement, Value};
 use crate::tables::{Table, column};
 use crate::time::Micros;
 
-/// Rows that are sorted at one time, as long as a single day does not have more.
-const SPAN_ROWS: i64 = 2_000_000;
+/// Rows that are sorted at one time, as long as a single hour does not have more.
+const SPAN_ROWS: i64 = 500_000;
+/// All instants that the database knows, the infinite ones included.
+const EVER: (Micros, Micros) = (-Micros::MAX, Micros::MAX);
 
 /// The rows of a table, and where they are cut.
 pub(super) struct Spans {
@@ -21,36 +24,36 @@ pub(super) struct Spans {
 }
 
 impl Spans {
-    /// Asks how many rows each day has.
+    /// Asks how many rows each hour has.
     pub async fn of(table: &Table, transaction: &ReadTransaction) -> Result<Self, BackupError> {
-        let statement = Statement::new(fill(include_str!("../../queries/backup/days.sql"), table), Vec::new());
-        let mut days = Vec::new();
+        let statement = Statement::new(fill(include_str!("../../queries/backup/hours.sql"), table), Vec::new());
+        let mut hours = Vec::new();
         let mut answer = transaction.query(statement).await?;
         while let Some(batch) = answer.try_next().await? {
-            let values = |name| column::<Int64Array>(&batch, name).map(|column| column.values().to_vec());
-            let failed = |error: arrow::error::ArrowError| ReadError::Failed(error.to_string());
-            days.extend(values("day").map_err(failed)?.into_iter().zip(values("rows").map_err(failed)?));
+            let failed = |error: ArrowError| ReadError::Failed(error.to_string());
+            let starts = column::<Int64Array>(&batch, "hour").map_err(failed)?;
+            let rows = column::<Int64Array>(&batch, "rows").map_err(failed)?;
+            hours.extend(starts.iter().zip(rows.values().iter().copied()));
         }
-        Ok(Self::cut(&days))
+        Ok(Self::cut(&hours))
     }
 
-    /// Cuts days, which are in order and come with their rows.
-    fn cut(days: &[(Micros, i64)]) -> Self {
-        let mut starts = Vec::new();
-        let mut in_span = SPAN_ROWS;
-        for (day, rows) in days {
-            if in_span.saturating_add(*rows) > SPAN_ROWS {
-                starts.push(*day);
+    /// Cuts hours, which are in order and come with their rows.
+    fn cut(hours: &[(Option<Micros>, i64)]) -> Self {
+        let rows = hours.iter().map(|(_, rows)| u64::try_from(*rows).unwrap_or(0)).sum();
+        let mut cuts = Vec::new();
+        let mut in_span = 0;
+        for (hour, rows) in hours {
+            if let Some(hour) = hour.filter(|_| in_span > 0 && in_span + rows > SPAN_ROWS) {
+                cuts.push(hour);
                 in_span = 0;
             }
-            in_span = in_span.saturating_add(*rows);
+            in_span += rows;
         }
-        let ends = starts.iter().skip(1).map(|next| next - 1).chain([Micros::MAX]);
-        let mut spans: Vec<_> = starts.iter().copied().zip(ends).collect();
-        if let Some(first) = spans.first_mut() {
-            first.0 = -Micros::MAX;
-        }
-        Self { rows: days.iter().map(|(_, rows)| u64::try_from(*rows).unwrap_or(0)).sum(), spans }
+        let firsts = [EVER.0].into_iter().chain(cuts.iter().copied());
+        let lasts = cuts.iter().map(|cut| cut - 1).chain([EVER.1]);
+        let spans = firsts.zip(lasts).collect();
+        Self { rows, spans: if rows == 0 { Vec::new() } else { spans } }
     }
 }
 
@@ -63,22 +66,24 @@ pub(super) fn statement(table: &Table, (first, last): (Micros, Micros)) -> State
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::DAY;
+
+    const HOUR: Micros = 3_600_000_000;
 
     #[test]
-    fn days_are_put_together_and_nothing_is_left_out() {
-        let days: Vec<_> = [900_000, 900_000, 900_000, 5_000_000, 1]
+    fn hours_are_put_together_and_nothing_is_left_out() {
+        let hours: Vec<_> = [200_000, 200_000, 200_000, 5_000_000, 1]
             .into_iter()
             .zip(0..)
-            .map(|(rows, day)| (day * DAY, rows))
+            .map(|(rows, hour)| (Some(hour * HOUR), rows))
             .collect();
-        let cut = Spans::cut(&days);
-        assert_eq!(cut.rows, 7_700_001);
+        let cut = Spans::cut(&hours);
+        assert_eq!(cut.rows, 5_600_001);
         assert_eq!(
             cut.spans,
-            [(-Micros::MAX, 2 * DAY - 1), (2 * DAY, 3 * DAY - 1), (3 * DAY, 4 * DAY - 1), (4 * DAY, Micros::MAX),]
+            [(EVER.0, 2 * HOUR - 1), (2 * HOUR, 3 * HOUR - 1), (3 * HOUR, 4 * HOUR - 1), (4 * HOUR, EVER.1),]
         );
-        assert_eq!(Spans::cut(&days[..1]).spans, [(-Micros::MAX, Micros::MAX)]);
+        assert_eq!(Spans::cut(&hours[..1]).spans, [EVER]);
+        assert_eq!(Spans::cut(&[(None, 3)]).spans, [EVER], "infinite instants only");
         assert_eq!(Spans::cut(&[]).spans, []);
     }
 }

@@ -1,7 +1,8 @@
 //! Taking a backup.
 
+use std::collections::HashSet;
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arrow::record_batch::RecordBatch;
 use futures::stream::{self, Peekable, StreamExt, TryStreamExt};
@@ -10,10 +11,12 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
+use super::archived::{self, Archived};
 use super::manifest::{self, Manifest, Part, TableManifest, in_directory};
 use super::progress::Counter;
 use super::spans::{self, Spans};
 use super::{BackupError, Name, Place, Step, Watcher, catalog, part};
+use crate::archive::Files;
 use crate::batch::{BatchStream, Checksum, ReadError};
 use crate::store::{ReadTransaction, Reader, schema};
 use crate::tables::{TABLES, Table};
@@ -23,8 +26,6 @@ use crate::time;
 const PART_ROWS: u64 = 8 * 122_880;
 /// Batches between the database and the file.
 const BATCHES_AHEAD: usize = 8;
-/// A read transaction of this age is worth a line in the log: as long as it lasts, the log of the database grows.
-const LONG: Duration = Duration::from_secs(60);
 
 /// A backup that has been taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,10 +46,11 @@ pub struct Taken {
 
 /// Takes a backup of the moment, while the database is written to, and keeps no more than `keep` complete ones.
 ///
-/// All tables are read in one transaction. Ends with [`BackupError::Stopped`] soon after `stop` is cancelled. What was
+/// All tables are read in one transaction, and `files` of the archive belong to it. Ends with [`BackupError::Stopped`] soon after `stop` is cancelled. What was
 /// written of a backup that does not succeed is removed.
 pub async fn take(
     reader: &Reader,
+    files: &Files,
     place: &Place,
     keep: Option<usize>,
     stop: &CancellationToken,
@@ -56,14 +58,14 @@ pub async fn take(
 ) -> Result<Taken, BackupError> {
     let began = Instant::now();
     catalog::remove_unfinished(place).await?;
-    let transaction = reader.begin().await?;
+    let (transaction, archived) = archived::moment(reader, files).await?;
     let taken_at = time::now();
     let mut name = Name::of(taken_at);
     while catalog::is_taken(place, name).await? {
         name = name.next();
     }
     let directory = name.to_string();
-    let taking = Taking { transaction, place, directory: &directory, stop, watcher };
+    let taking = Taking { transaction, archived, place, directory: &directory, stop, watcher };
     let manifest = match taking.write(taken_at).await {
         Ok(manifest) => manifest,
         Err(error) => {
@@ -99,6 +101,7 @@ pub async fn take(
 /// A backup on its way.
 struct Taking<'a> {
     transaction: ReadTransaction,
+    archived: Archived,
     place: &'a Place,
     directory: &'a str,
     stop: &'a CancellationToken,
@@ -110,22 +113,16 @@ type Rows<'a> = Pin<Box<Peekable<Pin<Box<dyn stream::Stream<Item = Result<Record
 
 impl Taking<'_> {
     async fn write(self, taken_at: time::Micros) -> Result<Manifest, BackupError> {
-        let began = Instant::now();
         let mut tables = Vec::new();
         for table in TABLES {
             tables.push(self.table(table).await?);
         }
-        if began.elapsed() > LONG {
-            tracing::info!(
-                seconds = began.elapsed().as_secs(),
-                "the backup has read everything; until now the log of the database could not be emptied"
-            );
-        }
         // The rest needs no database.
-        let Self { transaction, place, directory, .. } = self;
+        let Self { transaction, archived, place, directory, stop, watcher } = self;
         drop(transaction);
+        let archived = archived.copy(place, directory, stop, watcher).await?;
         place.put_whole(&in_directory(directory, "schema.sql"), schema::text().into()).await?;
-        let manifest = Manifest::new(taken_at, tables);
+        let manifest = Manifest::new(taken_at, tables, archived);
         is_all_there(place, directory, &manifest).await?;
         let text = serde_json::to_vec_pretty(&manifest).map_err(|error| BackupError::Failed(error.to_string()))?;
         place.put_whole(&in_directory(directory, manifest::FILE), text.into()).await?;
@@ -207,10 +204,10 @@ impl Taking<'_> {
 
 /// Looks for every file of the manifest, before the manifest says that the backup is complete.
 async fn is_all_there(place: &Place, directory: &str, manifest: &Manifest) -> Result<(), BackupError> {
-    let found = place.files(directory).await?;
-    for part in manifest.tables.iter().flat_map(|table| &table.parts) {
-        let name = in_directory(directory, &part.file);
-        if !found.contains(&(name.clone(), part.bytes)) {
+    let found: HashSet<_> = place.files(directory).await?.into_iter().collect();
+    for (file, bytes) in manifest.files() {
+        let name = in_directory(directory, &file);
+        if !found.contains(&(name.clone(), bytes)) {
             let what = "it was changed while the backup was taken".into();
             return Err(BackupError::Damaged { file: place.full_name(&name), what });
         }

@@ -2,7 +2,7 @@
 
 use super::manifest::Manifest;
 use super::progress::Counter;
-use super::{BackupError, Place, Step, TableManifest, Watcher, manifest, part};
+use super::{BackupError, Place, Step, TableManifest, Watcher, archived, manifest, part};
 use crate::batch::Checksum;
 use crate::tables::{self, Table};
 
@@ -27,7 +27,7 @@ pub async fn verify(
         counter.end();
         is_whole(place, directory, of_table, &checksum)?;
     }
-    Ok(())
+    archived::verify(place, directory, &manifest.archived, watcher).await
 }
 
 /// The table that a manifest speaks of.

@@ -43,6 +43,12 @@ impl Checksum {
         self.sum = self.sum.wrapping_add(other.sum);
     }
 
+    /// The checksum of so many rows, by its digits.
+    pub fn parse(rows: u64, digits: &str) -> Option<Self> {
+        let sum = u64::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 16)?;
+        Some(Self { rows, sum })
+    }
+
     /// Rows taken in so far.
     pub fn rows(&self) -> u64 {
         self.rows
@@ -164,5 +170,8 @@ mod tests {
     fn what_files_keep_stays_valid() {
         assert_eq!(checksum(&[batch(0..1_000)]).to_string(), "d5ec21f28d8f7116");
         assert_eq!(checksum(&[]).to_string(), "0000000000000000");
+        let whole = checksum(&[batch(0..1_000)]);
+        assert_eq!(Checksum::parse(1_000, &whole.to_string()), Some(whole));
+        assert_eq!(Checksum::parse(1, "d5ec"), None);
     }
 }

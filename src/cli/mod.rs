@@ -4,13 +4,22 @@
 //! * `value` says what a value looks like as text.
 //! * `file` reads the TOML file; `resolve` lays flags and environment over it and checks the whole.
 //! * `serve` runs the server; [`query`](mod@query) asks one question; [`backup`](mod@backup) saves the database and
-//!   brings it back; [`upkeep`] moves and drops old days.
+//!   brings it back; [`upkeep`] moves and drops old days; [`export`](mod@export) and [`import`](mod@import) move whole
+//!   tables.
+//! * `argument` says how their arguments are written, `database` finds the database, `output` and `progress` talk to the
+//!   terminal.
 
+mod argument;
 pub mod backup;
+mod database;
 mod days;
 mod error;
+pub mod export;
 mod file;
+pub mod import;
 mod options;
+mod output;
+mod progress;
 pub mod query;
 mod resolve;
 mod serve;
@@ -42,6 +51,12 @@ pub enum Invocation {
     Restore(backup::RestoreArguments, Settings),
     /// Move old days into the archive, or drop older ones.
     Upkeep(upkeep::Work, Settings),
+    /// Write the rows of a table.
+    Export(export::ExportArguments, Settings),
+    /// Store the rows of files.
+    Import(import::ImportArguments, Settings),
+    /// Store the rows of another server.
+    ImportTimescale(import::timescaledb::TimescaleArguments, Settings),
 }
 
 /// Observability server of an algorithmic trading desk.
@@ -73,6 +88,10 @@ enum Command {
     Archive(Box<StoreCommand<upkeep::UpkeepArguments>>),
     /// Drop days that are older than they are to be kept; the server does so once a day
     Retention(Box<StoreCommand<upkeep::UpkeepArguments>>),
+    /// Write the rows of a table, of any span of time, as CSV, NDJSON, Arrow or Parquet
+    Export(Box<StoreCommand<export::ExportArguments>>),
+    /// Store the rows of files, or of a TimescaleDB server
+    Import(Box<ImportCommand>),
 }
 
 #[derive(Debug, Args)]
@@ -113,6 +132,21 @@ struct StoreCommand<A: Args> {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct ImportCommand {
+    #[command(flatten)]
+    command: StoreCommand<import::ImportArguments>,
+    #[command(subcommand)]
+    from: Option<ImportFrom>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ImportFrom {
+    /// Copy the tables of a TimescaleDB or other PostgreSQL server
+    Timescaledb(Box<StoreCommand<import::timescaledb::TimescaleArguments>>),
+}
+
+#[derive(Debug, Args)]
 struct FileArgument {
     /// TOML file with settings [default: observability.toml, if there is one]
     #[arg(long, env = "OBSERVABILITY_CONFIG", value_name = "FILE")]
@@ -145,6 +179,11 @@ fn read(mut command: clap::Command, arguments: impl IntoIterator<Item = OsString
         Some(Command::Retention(command)) => store_invocation(*command, |arguments, settings| {
             Invocation::Upkeep(upkeep::Work::Retention(arguments), settings)
         }),
+        Some(Command::Export(command)) => store_invocation(*command, Invocation::Export),
+        Some(Command::Import(command)) => match command.from {
+            None => store_invocation(command.command, Invocation::Import),
+            Some(ImportFrom::Timescaledb(command)) => store_invocation(*command, Invocation::ImportTimescale),
+        },
     }
 }
 
@@ -155,7 +194,10 @@ where
 {
     let _log = crate::log::start(log).map_err(Failure::new)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::new)?;
-    runtime.block_on(command).map_err(Failure::new)
+    let ended = runtime.block_on(command).map_err(Failure::new);
+    // A thread may still wait for an input that nobody needs any more.
+    runtime.shutdown_background();
+    ended
 }
 
 /// What a command has done, for whoever gave it.
@@ -194,7 +236,8 @@ fn quiet(settings: Settings) -> Settings {
 fn definition() -> clap::Command {
     // A variable's value may be long, and -1 is a value to be refused with the name of its setting, not an unknown flag.
     let all = |arg: clap::Arg| arg.hide_env_values(true).allow_negative_numbers(true);
-    CommandLine::command().mut_args(all).mut_subcommands(|command| command.mut_args(all))
+    let below = |command: clap::Command| command.mut_args(all).mut_subcommands(|command| command.mut_args(all));
+    CommandLine::command().mut_args(all).mut_subcommands(below)
 }
 
 /// A refused value that came from the environment is named by its variable, not only by its flag.
@@ -207,7 +250,7 @@ fn name_the_variable(mut error: clap::Error, command: &clap::Command) -> clap::E
         return error;
     };
     let variable = std::iter::once(command)
-        .chain(command.get_subcommands())
+        .chain(command.get_subcommands().flat_map(|below| std::iter::once(below).chain(below.get_subcommands())))
         .flat_map(clap::Command::get_arguments)
         .find(|arg| arg.to_string() == name)
         .and_then(clap::Arg::get_env)

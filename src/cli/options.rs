@@ -275,7 +275,7 @@ pub(super) const BACKUP_LOCATION: &str = "OBSERVABILITY_BACKUP_LOCATION";
 #[command(next_help_heading = "Backup")]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct BackupOptions {
-    /// Directory or s3://bucket/prefix for backups of this database [default: backups/NAME beside NAME.duckdb]
+    /// Directory or s3://bucket/prefix for backups of this database [default: NAME.backups beside NAME.duckdb]
     #[arg(long, env = BACKUP_LOCATION, value_name = "LOCATION")]
     #[serde(deserialize_with = "from_file")]
     pub(super) backup_location: Option<Address>,

@@ -4,6 +4,7 @@
 //! dropping the stream cancels the query.
 
 mod cover;
+mod export;
 mod history;
 mod named;
 mod restore;
@@ -13,6 +14,7 @@ mod summary;
 mod trades;
 mod window;
 
+pub use export::Export;
 pub use history::{HistoryRequest, Interval, MetricType};
 pub use named::{NamedQueries, QueryFileError};
 pub use trades::{ExecutionQuality, TradeFilter, TradeStatistics};
@@ -31,6 +33,9 @@ use crate::tables;
 use named::NamedQuery;
 use source::Source;
 
+/// How long an export may take. It is as long as the client's line makes it, but not for ever: what an export reads is
+/// of the moment at which it began, and the database cannot shorten its log while it is kept.
+const EXPORT_LIMIT: Duration = Duration::from_secs(6 * 3_600);
 /// How long the readiness check may take.
 const CHECK_LIMIT: Duration = Duration::from_secs(2);
 
@@ -40,6 +45,7 @@ pub struct Queries {
     reader: Reader,
     named: Arc<NamedQueries>,
     time_limit: Duration,
+    export_time_limit: Duration,
     sql: Arc<sql::Session>,
 }
 
@@ -47,7 +53,13 @@ impl Queries {
     /// Asks `reader`, with the texts of `named`, within `settings`.
     pub fn new(reader: Reader, named: Arc<NamedQueries>, settings: &QuerySettings) -> Self {
         let sql = Arc::new(sql::Session::new(reader.clone(), settings.clone()));
-        Self { reader, named, time_limit: settings.time_limit, sql }
+        Self {
+            reader,
+            named,
+            time_limit: settings.time_limit,
+            export_time_limit: EXPORT_LIMIT.max(settings.time_limit),
+            sql,
+        }
     }
 
     /// Runs users' own SQL, read only. `parameters` is a list for `$1`, an object for `$name`, or null.

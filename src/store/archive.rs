@@ -16,7 +16,7 @@ use super::value::Value;
 use crate::archive::{ArchiveError, Files, Lease};
 use crate::batch::{BatchStream, Checksum, ReadError};
 use crate::tables::{TIME_COLUMN, Table};
-use crate::time::{DAY, Micros};
+use crate::time::{self, DAY, Micros};
 
 /// The instants that the database knows; a question may be about any.
 const EARLIEST: Micros = -9_223_372_022_400_000_000;
@@ -64,6 +64,24 @@ pub(super) fn rows_of(
     let only_paths = |days: &[(&ArchivedDay, &Path)]| days.iter().map(|(_, path)| quoted(path)).collect::<Vec<_>>();
     let relation = relation(table, &only_paths(&settled), &only_paths(&late), &hot);
     Ok((relation, Some(lease)))
+}
+
+/// Notes, in the open transaction, that the database has rows of these days: where a day is archived already, they replace
+/// those of its file.
+pub(super) fn note_late(
+    connection: &Connection,
+    table: &Table,
+    days: &std::collections::BTreeSet<Micros>,
+) -> Result<(), duckdb::Error> {
+    // A day that is not over is never in the archive.
+    let today = time::day_start(time::now());
+    let past: Vec<_> =
+        days.iter().filter(|day| **day < today).map(|day| format!("make_timestamp({day})::DATE")).collect();
+    if past.is_empty() {
+        return Ok(());
+    }
+    connection
+        .execute_batch(&fill(include_str!("../../queries/archive/late.sql"), table).replace("{days}", &past.join(", ")))
 }
 
 /// The archived days of a table that have an instant from `start` to `end`, oldest first.
@@ -357,7 +375,12 @@ fn forget(connection: &Connection, table: &Table, day: Micros) -> Result<(), duc
     connection.execute(sql, params![table.name, instant(day)]).map(drop)
 }
 
-fn record(connection: &Connection, table: &Table, day: &FiledDay, late: bool) -> Result<(), MaintenanceError> {
+pub(super) fn record(
+    connection: &Connection,
+    table: &Table,
+    day: &FiledDay,
+    late: bool,
+) -> Result<(), MaintenanceError> {
     forget(connection, table, day.start)?;
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let checksum = day.checksum.to_string();
@@ -375,14 +398,14 @@ impl Snapshot<'_> {
     /// The rows of a table as a relation for FROM: all that the database has, and the archived days that meet the span
     /// from `from` up to but not including `until`. Just the name of the table where no archived day does.
     pub fn rows(&self, table: &Table, from: Micros, until: Micros) -> Result<String, ReadError> {
-        let (relation, lease) = rows_of(self.connection, self.files, self.limit, table, from, until)?;
+        let (relation, lease) = rows_of(self.connection, &self.shared.files, self.limit, table, from, until)?;
         self.leases.borrow_mut().extend(lease);
         Ok(relation)
     }
 
     /// Makes the files of days readable until the question has been answered, and gives their paths as a literal.
     fn paths(&self, days: &[ArchivedDay]) -> Result<Vec<String>, ReadError> {
-        let lease = lease(self.files, days, self.limit)?;
+        let lease = lease(&self.shared.files, days, self.limit)?;
         let paths = lease.paths().iter().map(|path| quoted(path)).collect();
         self.leases.borrow_mut().push(lease);
         Ok(paths)

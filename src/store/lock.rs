@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn only_the_whole_token_is_the_token() {
         let token = OperatorToken::random();
-        assert!(token.is(&token.as_str().to_owned()));
+        assert!(token.is(token.as_str()));
         for wrong in ["", &token.as_str()[1..], &format!("{}0", token.as_str()), OperatorToken::random().as_str()] {
             assert!(!token.is(wrong), "{wrong}");
         }

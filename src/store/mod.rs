@@ -3,9 +3,9 @@
 //! [`Store::open`] takes the lock file and the only connection the program opens; every other connection is a clone of
 //! it. `writer` is the one thread that changes the file: `table_writer` stores a table's rows so that the last write
 //! of a key wins, with the help of `high_water`. [`Reader`] streams answers from a pool of connections and `interrupt`
-//! stops those that take too long or that nobody waits for. `archive` makes the days in the database and those in the
-//! archive one table. `schema` brings the file to the declared tables, `legacy` before it those of an older service.
-//! `recover` opens a file whose log is damaged, and `space` keeps the disk from running full.
+//! stops those that take too long or that nobody waits for. `rollup` keeps buckets, `archive` makes the days in the
+//! database and those in the archive one table. `schema` brings the file to the declared tables, `legacy` before it
+//! those of an older service. `recover` opens a file whose log is damaged, and `space` keeps the disk from running full.
 
 mod archive;
 mod error;
@@ -87,8 +87,10 @@ impl Store {
         let (failure, rollups) = (Failure::default(), Rollups::default());
         let files = Files::new(&settings.archive(), &settings.archive_cache(), settings.archive_cache_bytes)
             .map_err(Box::new)?;
-        let connections = [clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, clones(HELD_READERS)?];
-        let reader = Reader::new(connections, rollups.clone(), files.clone(), failure.clone());
+        let shared = reader::Shared { files: files.clone(), rollups: rollups.clone(), failure: failure.clone() };
+        let (clients, reserve, held) =
+            (clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, clones(HELD_READERS)?);
+        let reader = Reader::new([clients, reserve, held], shared.clone());
         lock_down(&connection, files.directory())?;
 
         let (batches, receiver) = channel(settings.queue_bytes);
@@ -100,8 +102,7 @@ impl Store {
         };
         let (maintenance, tasks) = maintenance::channel();
         let space = space::Space::new(&settings.path, settings.min_free_bytes, batches.gate());
-        let writer =
-            writer::Writer::new(connection, receiver, tasks, pace, rollups.clone(), &files, failure.clone(), space)?;
+        let writer = writer::Writer::new(connection, receiver, tasks, pace, shared, space)?;
         let (runtime, stopped) = (Handle::current(), stop.clone());
         let writer = std::thread::Builder::new()
             .name("writer".into())
@@ -125,14 +126,14 @@ impl Store {
         self.maintenance.clone()
     }
 
-    /// The files of archived days.
-    pub fn files(&self) -> Files {
-        self.files.clone()
-    }
-
     /// How far the roll-ups are.
     pub fn rollups(&self) -> Rollups {
         self.rollups.clone()
+    }
+
+    /// The files of archived days.
+    pub fn files(&self) -> Files {
+        self.files.clone()
     }
 
     /// Raised when the engine cannot go on: the program has to end and be started again.
@@ -180,15 +181,15 @@ fn connect(path: &Path, settings: &StoreSettings) -> Result<Connection, duckdb::
     let disk = space::Disk::of(path);
     let floor = disk.map_or(settings.min_free_bytes, |disk| disk.floor(settings.min_free_bytes));
     // Half of what may be used: what a query spills must not be what the writer lacks.
-    let spill = disk.map_or(u64::MAX / 2, |disk| disk.free.saturating_sub(floor) / 2);
+    let spill = disk.map_or(1 << 50, |disk| disk.free.saturating_sub(floor) / 2);
     let config = Config::default()
         .max_memory(&format!("{}B", settings.memory_limit_bytes))?
         .threads(i64::try_from(settings.threads.max(1)).unwrap_or(i64::MAX))?
         .with("autoinstall_known_extensions", "false")?
         .with("autoload_known_extensions", "false")?
         // A checkpoint at the default 16 MiB of log is what a writer of 10,000-row batches waits for most.
-        .with("checkpoint_threshold", &format!("{}B", space::checkpoint_threshold(floor)))?
-        .with("max_temp_directory_size", &format!("{spill}B"))?;
+        .with("checkpoint_threshold", format!("{}B", space::checkpoint_threshold(floor)))?
+        .with("max_temp_directory_size", format!("{spill}B"))?;
     let connection = Connection::open_with_flags(path, config)?;
     // The writer checkpoints at the end. A start that is broken off leaves the file and its log as they are.
     connection.execute_batch("PRAGMA disable_checkpoint_on_shutdown")?;

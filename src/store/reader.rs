@@ -32,9 +32,18 @@ pub struct Reader {
     pool: Arc<Pool>,
     reserve: Arc<Pool>,
     held: Arc<Pool>,
-    rollups: Rollups,
-    files: Files,
-    failure: Failure,
+    shared: Shared,
+}
+
+/// What the connections have in common beside the database.
+#[derive(Clone)]
+pub struct Shared {
+    /// The files of archived days.
+    pub files: Files,
+    /// How far the roll-ups are.
+    pub rollups: Rollups,
+    /// Raised when the engine cannot go on.
+    pub failure: Failure,
 }
 
 struct Pool {
@@ -48,11 +57,10 @@ pub(super) type Opening = oneshot::Sender<Result<SchemaRef, ReadError>>;
 pub(super) type Batches = mpsc::Sender<Result<RecordBatch, ReadError>>;
 
 impl Reader {
-    /// A pool of connections, a small one in reserve, and one for transactions that are held open; `files` are those of
-    /// archived days.
-    pub fn new(connections: [Vec<Connection>; 3], rollups: Rollups, files: Files, failure: Failure) -> Self {
+    /// A pool of connections, a small one in reserve, and one for transactions that are held open.
+    pub fn new(connections: [Vec<Connection>; 3], shared: Shared) -> Self {
         let [pool, reserve, held] = connections.map(|connections| Arc::new(Pool::new(connections)));
-        Self { pool, reserve, held, rollups, files, failure }
+        Self { pool, reserve, held, shared }
     }
 
     /// Reads through the reserve: for short questions about the server itself, which must be answered however many
@@ -105,11 +113,10 @@ impl Reader {
         T: Send + 'static,
         Q: FnOnce(&Snapshot<'_>) -> Result<T, ReadError> + Send + 'static,
     {
-        let lease = self.pool.lease().await?;
-        let reader = self.clone();
-        // Each statement is a transaction of its own.
+        let (lease, shared) = (self.pool.lease().await?, self.shared.clone());
         let looked = tokio::task::spawn_blocking(move || {
-            question(&reader.snapshot(lease.connection()?, &RefCell::default(), PATIENCE))
+            // Each statement is a transaction of its own.
+            question(&Snapshot::new(lease.connection()?, &shared, &RefCell::default(), PATIENCE))
         });
         looked.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
     }
@@ -117,8 +124,8 @@ impl Reader {
     /// Opens a transaction that is asked one statement after the other, for as long as it takes: everything that it
     /// answers is as of now. Must be called on a runtime.
     ///
-    /// While it is open, the log of the database cannot be emptied. There is one at a time: [`ReadError::Busy`] says
-    /// that another one is still open after some seconds.
+    /// While it is open, the database keeps what is replaced or deleted; checkpoints go on. There is one at a time:
+    /// [`ReadError::Busy`] says that another one is still open after some seconds.
     pub async fn begin(&self) -> Result<ReadTransaction, ReadError> {
         let lease = self.held.lease().await?;
         let abandoned = CancellationToken::new();
@@ -132,27 +139,17 @@ impl Reader {
     where
         Q: FnOnce(&Snapshot<'_>) -> Result<Arc<str>, ReadError> + Send + 'static,
     {
-        let (lease, reader) = (self.pool.lease().await?, self.clone());
+        let (lease, shared) = (self.pool.lease().await?, self.shared.clone());
         let planned = tokio::task::spawn_blocking(move || {
             let connection = lease.connection()?;
-            let leases = RefCell::default();
-            let sql = question(&reader.snapshot(connection, &leases, PATIENCE))?;
+            let sql = question(&Snapshot::new(connection, &shared, &RefCell::default(), PATIENCE))?;
             connection.prepare(&sql).map(drop).map_err(|error| ReadError::Invalid(error.to_string()))
         });
         planned.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
     }
 
     fn job(&self, lease: Lease, watch: Watch, limit: Duration) -> Job {
-        Job { lease, watch, reader: self.clone(), leases: RefCell::default(), limit }
-    }
-
-    fn snapshot<'a>(
-        &'a self,
-        connection: &'a Connection,
-        leases: &'a RefCell<Vec<archive::Lease>>,
-        limit: Duration,
-    ) -> Snapshot<'a> {
-        Snapshot { connection, rollups: &self.rollups, files: &self.files, leases, limit }
+        Job { lease, watch, leases: RefCell::default(), limit, shared: self.shared.clone() }
     }
 
     /// Lets no further query start.
@@ -206,10 +203,10 @@ impl Drop for Lease {
 pub(super) struct Job {
     lease: Lease,
     watch: Watch,
-    reader: Reader,
     /// Files of archived days that its statements read.
     leases: RefCell<Vec<archive::Lease>>,
     limit: Duration,
+    shared: Shared,
 }
 
 impl Job {
@@ -248,7 +245,7 @@ impl Job {
 
     /// What is stored where, in the transaction that is open.
     pub(super) fn snapshot(&self) -> Result<Snapshot<'_>, ReadError> {
-        Ok(self.reader.snapshot(self.lease.connection()?, &self.leases, self.limit))
+        Ok(Snapshot::new(self.lease.connection()?, &self.shared, &self.leases, self.limit))
     }
 
     /// Streams one answer in the transaction that is open.
@@ -262,7 +259,7 @@ impl Job {
 
     fn notice(&self, answered: &Result<(), ReadError>) {
         if let Err(error) = answered {
-            self.reader.failure.notice(&error.to_string());
+            self.shared.failure.notice(&error.to_string());
         }
     }
 

@@ -214,3 +214,35 @@ fn newest(connection: &Connection) -> Result<String, duckdb::Error> {
 fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
     move |source| StoreError::Unusable { path: path.to_owned(), source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_log_itself_is_a_reason_to_set_it_aside() {
+        for refused in [
+            "IO Error: Failure while replaying WAL file \"a.wal\": Corrupt WAL file: entry at byte position 66 computed",
+            "Constraint Error: Failure while replaying WAL file \"a.wal\": duplicate key",
+            "IO Error: This WAL was created for this database file, but the WAL checkpoint iteration does not match",
+        ] {
+            assert!(is_refusal_of_log(refused), "{refused}");
+        }
+        for other in [
+            "Out of Memory Error: Failure while replaying WAL file \"a.wal\": Out of Memory",
+            "IO Error: Failure while replaying WAL file \"a.wal\": No space left on device",
+            "IO Error: Failure while replaying WAL file \"a.wal\": Corrupt database file: computed checksum",
+            "IO Error: Could not set lock on file \"a\": Conflicting lock is held",
+        ] {
+            assert!(!is_refusal_of_log(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_explained_by_what_can_be_done_about_it() {
+        let explained = |error: &str| explain(Path::new("a.duckdb"), error).to_string();
+        assert!(explained("IO Error: Could not set lock on file \"a\": held in b (PID 7)").contains("close it there"));
+        assert!(explained("IO Error: Corrupt database file: computed checksum\nmore").contains("restore"));
+        assert!(!explained("INTERNAL Error: assertion\nStack Trace:").contains("Stack"));
+    }
+}

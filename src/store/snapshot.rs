@@ -7,10 +7,10 @@ use std::time::Duration;
 use duckdb::Connection;
 
 use super::archive;
-use super::reader::failed;
-use super::rollup::{LEVELS, Level, Rollups};
+use super::reader::{Shared, failed};
+use super::rollup::{LEVELS, Level};
 use super::value::Value;
-use crate::archive::{Files, Lease};
+use crate::archive::Lease;
 use crate::batch::ReadError;
 use crate::tables::Table;
 use crate::time::Micros;
@@ -73,18 +73,26 @@ pub struct ArchivedDay {
 /// The open transaction of a question.
 pub struct Snapshot<'a> {
     pub(super) connection: &'a Connection,
-    pub(super) rollups: &'a Rollups,
-    pub(super) files: &'a Files,
+    pub(super) shared: &'a Shared,
     /// How long the question may take.
     pub(super) limit: Duration,
     /// Files that the statements read: they stay until the transaction ends.
     pub(super) leases: &'a RefCell<Vec<Lease>>,
 }
 
-impl Snapshot<'_> {
+impl<'a> Snapshot<'a> {
+    pub(super) fn new(
+        connection: &'a Connection,
+        shared: &'a Shared,
+        leases: &'a RefCell<Vec<Lease>>,
+        limit: Duration,
+    ) -> Self {
+        Self { connection, shared, limit, leases }
+    }
+
     /// How many labels a table has at the most.
     pub fn labels(&self, table: &Table) -> usize {
-        self.rollups.labels(table)
+        self.shared.rollups.labels(table)
     }
 
     /// The levels of a table's roll-ups that hold anything, coarsest first.

@@ -71,10 +71,15 @@ impl Space {
 
     /// Looks whether there is space at all.
     pub fn check(&self) -> Result<(), Shortage> {
-        let Some(Disk { free, .. }) = Disk::of(&self.path) else { return Ok(self.suffices()) };
         let more = if self.is_short() { self.floor / PART_TO_GROW } else { 0 };
         let needed = self.floor.saturating_add(more);
-        if free >= needed { Ok(self.suffices()) } else { Err(self.lacks(Shortage { free, needed })) }
+        match Disk::of(&self.path) {
+            Some(Disk { free, .. }) if free < needed => Err(self.lacks(Shortage { free, needed })),
+            _ => {
+                self.suffices();
+                Ok(())
+            }
+        }
     }
 
     /// Looks whether there is space for `bytes` of rows.

@@ -27,12 +27,12 @@ pub enum TableWriteError {
     /// The engine refused.
     #[error("{0}")]
     Engine(#[from] duckdb::Error),
+    /// Rows of archived days, of which a roll-up is made, cannot be read.
+    #[error("{0}")]
+    Read(#[from] crate::batch::ReadError),
     /// There is no space for the rows.
     #[error(transparent)]
     NoSpace(#[from] crate::batch::Shortage),
-    /// Rows of archived days could not be read.
-    #[error(transparent)]
-    Read(#[from] crate::batch::ReadError),
     /// The batch is not of its table's schema.
     #[error("{0}")]
     Batch(#[from] arrow::error::ArrowError),

@@ -7,12 +7,12 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::failure::Failure;
+use super::archive;
 use super::maintenance::{Task, Tasks, TouchedDays};
-use super::rollup::{Past, Roller, Rollups};
+use super::reader::Shared;
+use super::rollup::{Past, Roller};
 use super::space::Space;
 use super::table_writer::{TableWriteError, TableWriter};
-use crate::archive::Files;
 use crate::batch::{BatchReceiver, Shortage, Write, WriteError};
 use crate::tables::{TABLES, Table};
 
@@ -51,12 +51,11 @@ enum Woken {
 pub struct Writer {
     connection: Connection,
     tables: Vec<(TableWriter, Roller)>,
-    rollups: Rollups,
     receiver: BatchReceiver,
     tasks: Tasks,
     touched: TouchedDays,
     pace: Pace,
-    failure: Failure,
+    shared: Shared,
     space: Space,
     /// Collected rows that nobody waits for, oldest first.
     gathered: Vec<Write>,
@@ -71,33 +70,19 @@ impl Writer {
         receiver: BatchReceiver,
         tasks: Tasks,
         pace: Pace,
-        rollups: Rollups,
-        files: &Files,
-        failure: Failure,
+        shared: Shared,
         space: Space,
     ) -> Result<Self, duckdb::Error> {
         let writers = |table| {
             Ok::<_, duckdb::Error>((
                 TableWriter::new(&connection, table)?,
-                Roller::new(&connection, table, pace.rollup_interval, files.clone())?,
+                Roller::new(&connection, table, pace.rollup_interval, shared.files.clone())?,
             ))
         };
         let tables = TABLES.into_iter().map(writers).collect::<Result<_, _>>()?;
         let (gathered, gathering_since) = (Vec::new(), None);
         let touched = TouchedDays::default();
-        Ok(Self {
-            connection,
-            tables,
-            rollups,
-            receiver,
-            tasks,
-            touched,
-            pace,
-            failure,
-            space,
-            gathered,
-            gathering_since,
-        })
+        Ok(Self { connection, tables, receiver, tasks, touched, pace, shared, space, gathered, gathering_since })
     }
 
     /// Runs until `stop` is cancelled or every sender is gone, then stores what is left and checkpoints.
@@ -112,10 +97,8 @@ impl Writer {
                     continue;
                 }
             };
-            if self.space.is_short() {
-                // Says by itself when there is room again, whether anything waits for it or not.
-                let _ = self.space.check();
-            }
+            // Here too, so that senders are told by themselves when there is room again.
+            let has_space = self.space.check().is_ok();
             let acknowledged = arrived.iter().any(|write| write.acknowledge.is_some());
             if !arrived.is_empty() {
                 self.gathering_since.get_or_insert_with(Instant::now);
@@ -128,7 +111,9 @@ impl Writer {
             if !open {
                 break;
             }
-            self.roll_up();
+            if has_space {
+                self.roll_up();
+            }
         }
         let lost: usize = self.gathered.iter().map(rows).sum();
         if lost > 0 {
@@ -143,8 +128,9 @@ impl Writer {
     async fn wait(&mut self, arrived: &mut Vec<Write>, stop: &CancellationToken) -> Woken {
         let gathered = self.gathering_since.map(|since| since + self.pace.write_interval);
         let rolling = self.tables.iter().filter_map(|(_, roller)| roller.due()).min().map(Instant::from_std);
-        let due = gathered.into_iter().chain(rolling).min();
+        // Without space there is nothing to do before there is some.
         let space = self.space.is_short().then(|| Instant::now() + LOOK_FOR_SPACE);
+        let due = space.or_else(|| gathered.into_iter().chain(rolling).min());
         // In no order, so that neither writes nor tasks can hold up the other for ever.
         tokio::select! {
             count = self.receiver.recv_many(arrived, GROUP) => if count > 0 { Woken::Open } else { Woken::Closed },
@@ -156,7 +142,6 @@ impl Writer {
                 Woken::Open
             }
             () = sleep_until(due) => Woken::Open,
-            () = sleep_until(space) => Woken::Open,
         }
     }
 
@@ -237,7 +222,7 @@ impl Writer {
                 for ((writer, roller), past) in self.tables.iter_mut().zip(&pasts) {
                     writer.committed();
                     roller.committed(past);
-                    past.days().into_iter().for_each(|day| self.touched.touch(roller.table(), day));
+                    past.days().iter().for_each(|day| self.touched.touch(roller.table(), *day));
                 }
             }
             Err(_) => {
@@ -254,8 +239,8 @@ impl Writer {
     /// Tells a full disk from what is wrong with the rows, and both from the end of the engine.
     fn name(&self, error: TableWriteError) -> TableWriteError {
         let text = error.to_string();
-        self.failure.notice(&text);
-        if self.failure.is_raised() {
+        self.shared.failure.notice(&text);
+        if self.shared.failure.is_raised() {
             return error;
         }
         self.space.ran_out(&text).map_or(error, Into::into)
@@ -267,6 +252,7 @@ impl Writer {
             let writes = group.iter().filter(of_table(writer.table()));
             writer.store(&self.connection, writes.flat_map(|write| &write.batches), past)?;
             roller.mend(&self.connection, past)?;
+            archive::note_late(&self.connection, roller.table(), past.days())?;
         }
         Ok(())
     }
@@ -277,10 +263,10 @@ impl Writer {
             if roller.is_due()
                 && let Err(error) = roller.step(&self.connection)
             {
-                self.failure.notice(&error.to_string());
+                self.shared.failure.notice(&error.to_string());
                 tracing::error!(table = roller.table().name, %error, "a roll-up was not made; rows answer in its place");
             }
-            self.rollups.report(roller, writer.labels());
+            self.shared.rollups.report(roller, writer.labels());
         }
     }
 }

@@ -6,7 +6,7 @@ use observability_api::tables::{MarketDataRow, SystemMetricsRow, TradeRow};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::common::{Ended, Launch, Server, eventually_within, ipc};
+use crate::common::{Ended, Launch, Server, ipc};
 
 pub const SECOND: i64 = 1_000_000;
 pub const DAY: i64 = 86_400 * SECOND;
@@ -16,9 +16,6 @@ pub const FIRST: i64 = 20_382 * DAY;
 pub const DAYS: i64 = 3;
 /// Seconds between the quotes of a symbol.
 const STEP: i64 = 20;
-/// A start includes the first open of the database, and roll-ups are made step by step.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
-
 /// A server that rolls up at once.
 pub fn launch() -> Launch {
     Launch::new().arguments(["--rollup-interval", "20ms"])
@@ -74,8 +71,7 @@ pub async fn push_trades(server: &Server, rows: &[TradeRow]) {
     push(server, "trades", rows, |rows| TradeRow::batch(rows).unwrap()).await;
 }
 
-/// Three days of quotes, fills and system metrics, and one row of each table from now, so that the days are complete.
-/// Returns when they can be archived.
+/// Three days of quotes, fills and system metrics, and one row of each table from now.
 pub async fn fill(server: &Server) {
     let now = chrono::Utc::now().timestamp_micros();
     for day in (0..DAYS).map(|day| FIRST + day * DAY) {
@@ -90,7 +86,6 @@ pub async fn fill(server: &Server) {
     push_quotes(server, &[quote(now, "AAPL", 8)]).await;
     push_trades(server, &[trade("now", now, 1.0)]).await;
     push(server, "system_metrics", &[machine(now)], |rows| SystemMetricsRow::batch(rows).unwrap()).await;
-    due(server, 3 * DAYS as usize).await;
 }
 
 fn machine(timestamp: i64) -> SystemMetricsRow {
@@ -103,15 +98,6 @@ fn machine(timestamp: i64) -> SystemMetricsRow {
         health_status: Some("healthy".to_owned()),
         active_alerts: Some(0),
     }
-}
-
-/// Returns when so many days could be archived.
-pub async fn due(server: &Server, days: usize) {
-    eventually_within(PATIENCE, "the days are rolled up", async || {
-        let found = operator(server, "archive?dry_run=true").await;
-        (found.as_array().unwrap().len() == days).then_some(())
-    })
-    .await;
 }
 
 /// What the operator is answered.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::answers;
 use crate::common::Launch;
-use crate::desk::{DAY, FIRST, SECOND, command, done, due, file, fill, launch, push_quotes, push_trades, quote, trade};
+use crate::desk::{DAY, FIRST, SECOND, command, done, file, fill, launch, push_quotes, push_trades, quote, trade};
 
 #[tokio::test]
 async fn answers_are_the_same_to_the_byte_before_and_after_archiving() {
@@ -12,11 +12,8 @@ async fn answers_are_the_same_to_the_byte_before_and_after_archiving() {
     fill(&server).await;
     let before = answers::all(&server).await;
 
-    let csv = server.post(
-        "/api/sql?format=csv",
-        &serde_json::json!({"sql": "SELECT * FROM market_data WHERE timestamp < '2025-10-22'"}),
-    );
-    let csv = csv.await.expect(200).body.len() as u64;
+    let day = serde_json::json!({"sql": "SELECT * FROM market_data WHERE timestamp < '2025-10-22'"});
+    let csv = server.post("/api/sql?format=csv", &day).await.expect(200).body.len() as u64;
     let planned = done(&server, &["archive", "--dry-run"]).await;
     assert!(planned.contains("market_data        2025-10-21  12,960 rows"), "{planned}");
     assert!(planned.ends_with("9 days with 47,700 rows would be archived\n"), "{planned}");
@@ -58,7 +55,6 @@ async fn rows_that_come_too_late_replace_archived_ones_and_join_them() {
     }
     let expected = answers::all(&control).await;
     answers::same(&server, &expected, "late rows in the database").await;
-    due(&server, 4).await;
     done(&server, &["archive"]).await;
     answers::same(&server, &expected, "late rows in the archive").await;
     assert!(done(&server, &["archive"]).await.starts_with("0 days"));

@@ -3,6 +3,8 @@
 use crate::common::{Launch, Server, eventually};
 use crate::desk::{backups, begun, beside, command, directory, done, quotes, refused};
 
+/// Where backups go when no place is named.
+const PLACE: &str = "data/observability.backups";
 const ROWS: i64 = 400_000;
 
 #[tokio::test]
@@ -14,7 +16,7 @@ async fn a_killed_backup_is_no_backup_and_the_next_one_clears_it_away() {
     server.kill();
     drop(response);
     assert!(!directory.join("manifest.json").exists(), "killed in the middle");
-    for arguments in [&["backup", "--list"][..], &["restore", "--database", "elsewhere.duckdb"]] {
+    for arguments in [&["backup", "--list"][..], &["restore", PLACE, "--database", "elsewhere.duckdb"]] {
         let said = refused(command(beside(&server), arguments).await);
         assert!(said.contains("no complete backup"), "{said}");
     }
@@ -26,7 +28,7 @@ async fn a_killed_backup_is_no_backup_and_the_next_one_clears_it_away() {
     let found = backups(again.path());
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].join("manifest.json").exists());
-    done(command(beside(&again), &["restore", "--database", "elsewhere.duckdb"]).await);
+    done(command(beside(&again), &["restore", PLACE, "--database", "elsewhere.duckdb"]).await);
 }
 
 #[tokio::test]
@@ -83,7 +85,7 @@ async fn a_killed_restore_leaves_nothing_that_looks_like_a_database() {
     let server = Server::start().await;
     quotes(&server, ROWS).await;
     done(command(beside(&server), &["backup"]).await);
-    let from = server.path().join("data/backups/observability");
+    let from = server.path().join("data/observability.backups");
     let elsewhere = directory();
     let path = elsewhere.path().join("desk.duckdb");
     let arguments = ["restore", from.to_str().unwrap(), "--database", "desk.duckdb"];

@@ -65,7 +65,7 @@ pub async fn quotes(server: &Server, rows: i64) {
 
 /// The directories of backups, finished or not, oldest first.
 pub fn backups(server: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(server.join("data/backups/observability")) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(server.join("data/observability.backups")) else { return Vec::new() };
     let mut found: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     found.sort();
     found

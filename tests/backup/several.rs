@@ -7,6 +7,9 @@ use serde_json::json;
 use crate::common::{Launch, Server, eventually};
 use crate::desk::{backups, beside, command, directory, done, refused};
 
+/// Where backups go when no place is named.
+const PLACE: &str = "data/observability.backups";
+
 fn names(paths: &[PathBuf]) -> Vec<&str> {
     paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect()
 }
@@ -22,7 +25,7 @@ async fn the_oldest_go_and_each_can_be_restored_by_its_name() {
         assert_eq!(said.matches("removed").count(), if price == 4 { 2 } else { 0 }, "{said}");
     }
     // What is not named like a backup is not ours.
-    std::fs::create_dir(server.path().join("data/backups/observability/notes")).unwrap();
+    std::fs::create_dir(server.path().join("data/observability.backups/notes")).unwrap();
     let found = backups(server.path());
     let found = names(&found);
     assert_eq!(found.len(), 3, "{found:?}");
@@ -32,11 +35,11 @@ async fn the_oldest_go_and_each_can_be_restored_by_its_name() {
     for (name, database, price) in
         [(found[0], "a.duckdb", 3.0), (found[1], "b.duckdb", 4.0), ("latest", "c.duckdb", 4.0)]
     {
-        done(command(beside(&server), &["restore", "--backup", name, "--database", database]).await);
+        done(command(beside(&server), &["restore", PLACE, "--backup", name, "--database", database]).await);
         let restored = Launch::new().directory(&server.directory).arguments(["--database", database]).start().await;
         assert_eq!(restored.sql_value("SELECT last_price FROM market_data").await, price);
     }
-    let missing = ["restore", "--backup", "2001-01-01T00-00-00Z", "--database", "d.duckdb"];
+    let missing = ["restore", PLACE, "--backup", "2001-01-01T00-00-00Z", "--database", "d.duckdb"];
     let said = refused(command(beside(&server), &missing).await);
     assert!(said.contains("2001-01-01T00-00-00Z") && said.contains("--list"), "{said}");
 

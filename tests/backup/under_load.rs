@@ -103,7 +103,7 @@ async fn what_is_restored_elsewhere_is_what_was_there_at_one_moment() {
     assert!(taken[0].join("schema.sql").exists());
 
     let elsewhere = directory();
-    let from = server.path().join("data/backups/observability");
+    let from = server.path().join("data/observability.backups");
     let restore = Launch::new().directory(&elsewhere);
     let said = done(command(restore, &["restore", from.to_str().unwrap(), "--database", "new/desk.duckdb"]).await);
     assert!(said.contains("new/desk.duckdb"), "{said}");

@@ -130,7 +130,7 @@ async fn of_a_log_that_is_damaged_in_the_middle_what_comes_before_is_there_and_t
         let damaged = left.with_log(&damaged);
         let server = damaged.start().await;
         let bodies = whole_bodies(&server).await;
-        assert!(bodies >= IN_FILE + 3 && bodies < ALL, "{bodies} of {ALL} bodies");
+        assert!((IN_FILE + 3..ALL).contains(&bodies), "{bodies} of {ALL} bodies");
         let kept = damaged.kept();
         assert_eq!(kept.len(), 1);
         let said = server.log();

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::common::{Launch, Server};
 use crate::files_with;
+use crate::small_disk::SmallDisk;
 
 /// Rows in the file, and rows that only the log has, of which as many replace older ones.
 const IN_FILE: i64 = 100_000;
@@ -54,13 +55,13 @@ pub fn hold(path: &Path) -> Connection {
     Connection::open(path).unwrap()
 }
 
-fn write_legacy(path: &Path) {
+fn write_legacy(path: &Path, in_file: i64) {
     let connection = Connection::open(path).unwrap();
     connection.execute_batch("PRAGMA disable_checkpoint_on_shutdown").unwrap();
     connection.execute_batch(TABLES).unwrap();
-    connection.execute_batch(&rows(0, IN_FILE)).unwrap();
+    connection.execute_batch(&rows(0, in_file)).unwrap();
     connection.execute_batch("CHECKPOINT").unwrap();
-    connection.execute_batch(&rows(IN_FILE, IN_LOG)).unwrap();
+    connection.execute_batch(&rows(in_file, IN_LOG)).unwrap();
     let replaced =
         "INSERT OR REPLACE INTO market_data SELECT timestamp, symbol, -1, bid, ask, volume, trades, spread_bps
         FROM market_data WHERE volume < ?; INSERT OR REPLACE INTO trades SELECT trade_id, timestamp, symbol, side,
@@ -112,7 +113,7 @@ fn moving_in(original: &Path) -> (Launch, Arc<TempDir>) {
 async fn every_row_moves_in_and_the_file_as_it_was_is_kept() {
     let source = TempDir::new().unwrap();
     let original = source.path().join("legacy.duckdb");
-    write_legacy(&original);
+    write_legacy(&original, IN_FILE);
     let bytes = [std::fs::read(&original).unwrap(), std::fs::read(wal(&original)).unwrap()];
     assert!(bytes[1].len() > 100_000, "the log has never been checkpointed");
 
@@ -152,7 +153,7 @@ async fn every_row_moves_in_and_the_file_as_it_was_is_kept() {
 async fn a_move_that_is_killed_again_and_again_loses_no_row() {
     let source = TempDir::new().unwrap();
     let original = source.path().join("legacy.duckdb");
-    write_legacy(&original);
+    write_legacy(&original, IN_FILE);
     let expected = contents(&original);
     let bytes = std::fs::read(&original).unwrap();
     let began = Instant::now();
@@ -185,4 +186,19 @@ async fn a_move_that_is_killed_again_and_again_loses_no_row() {
     }
     println!("{kills} kills, {in_the_middle} in the middle of the move");
     assert!(in_the_middle > 0, "some kills hit the move");
+}
+
+#[tokio::test]
+async fn a_disk_without_room_for_the_copy_is_told_and_the_file_is_left_alone() {
+    let Some(disk) = SmallDisk::mount(32) else { return };
+    write_legacy(&disk.database(), 20_000);
+    let bytes = [disk.database(), wal(&disk.database())].map(|path| std::fs::read(path).unwrap());
+    let ballast = disk.fill(bytes[0].len() as u64);
+    let database = disk.database();
+    let refused = Launch::new().arguments(["--port", "0", "--database", database.to_str().unwrap()]).run();
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.err.contains("Make room on its disk"), "{}", refused.err);
+    assert!([disk.database(), wal(&disk.database())].map(|path| std::fs::read(path).unwrap()) == bytes);
+    assert_eq!(files_with(&disk.path(), "before-migration"), [""; 0]);
+    ballast.remove();
 }

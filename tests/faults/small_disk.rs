@@ -45,7 +45,7 @@ impl SmallDisk {
 
     /// Bytes that are free.
     pub fn free(&self) -> u64 {
-        let disk = rustix::fs::statvfs(&self.path()).unwrap();
+        let disk = rustix::fs::statvfs(self.path()).unwrap();
         disk.f_bavail * disk.f_frsize
     }
 

@@ -48,5 +48,6 @@ fn word(step: Step) -> &'static str {
         Step::Saving => "saving",
         Step::Checking => "checking",
         Step::Restoring => "restoring",
+        Step::Copying => "copying days of",
     }
 }

@@ -98,8 +98,8 @@ async fn here(location: &Location, keep: Option<u32>, settings: &Settings) -> Re
     let (bar, stop) = (Bar::default(), CancellationToken::new());
     let keep = keep.and_then(|keep| usize::try_from(keep).ok());
     let watcher = |progress| bar.show(&progress);
-    let reader = store.reader();
-    let mut taking = std::pin::pin!(take(&reader, &place, keep, &stop, &watcher));
+    let (reader, files) = (store.reader(), store.files());
+    let mut taking = std::pin::pin!(take(&reader, &files, &place, keep, &stop, &watcher));
     let taken = tokio::select! {
         taken = &mut taking => taken,
         Ok(()) = tokio::signal::ctrl_c() => {

@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::archive::Archive;
 use crate::config::{ArchiveSettings, StoreSettings};
-use crate::store::{FINEST, Store};
+use crate::store::Store;
 use crate::tables::{MARKET_DATA, MarketDataRow, TABLES, TRADES, TradeRow};
-use crate::time::{self, SECOND};
+use crate::time::SECOND;
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// 2025-10-21.
@@ -20,13 +20,11 @@ const MONDAY: Micros = 20_382 * DAY;
 
 fn open(directory: &Path) -> Store {
     let path = directory.join("O'Desk.duckdb");
-    Store::open(&StoreSettings { path, rollup_interval: Duration::from_millis(10), ..StoreSettings::default() })
-        .unwrap()
+    Store::open(&StoreSettings { path, ..StoreSettings::default() }).unwrap()
 }
 
 /// Moves everything before `now` into the archive; how many days that were.
 async fn archive(store: &Store, now: Micros) -> usize {
-    complete(store, time::day_start(now)).await;
     let settings = ArchiveSettings { hot_days: Some(0), ..ArchiveSettings::default() };
     let moved = Archive::new(store, settings, CancellationToken::new()).run(now).await.unwrap();
     assert!(moved.iter().all(|day| day.error.is_none() && day.bytes.is_some()), "{moved:?}");
@@ -68,19 +66,6 @@ async fn trades(store: &Store, rows: &[(&str, Micros, f64)]) {
     store.batches().commit(&TRADES, vec![TradeRow::batch(&rows).unwrap()]).await.unwrap();
 }
 
-/// A newer row of either table, and the roll-ups made up to it: what lies before is complete.
-async fn complete(store: &Store, until: Micros) {
-    quotes(store, &[(until + 600 * SECOND, "newest", 0.0)]).await;
-    trades(store, &[("newest", until + 600 * SECOND, 0.0)]).await;
-    let reader = store.reader();
-    let rolled = async |table: &'static Table| {
-        let rolled = reader.look(move |snapshot| snapshot.rolled(table)).await.unwrap();
-        rolled.iter().any(|rolled| rolled.level == FINEST && rolled.until >= until)
-    };
-    let both = async { while !(rolled(&MARKET_DATA).await && rolled(&TRADES).await) {} };
-    tokio::time::timeout(LIMIT, both).await.unwrap();
-}
-
 /// A question over all rows of a table, `{rows}` in its text.
 async fn ask(store: &Store, table: &'static Table, sql: &'static str) -> Vec<RecordBatch> {
     let question = move |snapshot: &Snapshot<'_>| {
@@ -91,12 +76,7 @@ async fn ask(store: &Store, table: &'static Table, sql: &'static str) -> Vec<Rec
 }
 
 async fn stored_quotes(store: &Store) -> Vec<(Micros, String, f64)> {
-    let batches = ask(
-        store,
-        &MARKET_DATA,
-        "SELECT timestamp, symbol, last_price FROM {rows} WHERE symbol <> 'newest' ORDER BY 1, 2",
-    )
-    .await;
+    let batches = ask(store, &MARKET_DATA, "SELECT timestamp, symbol, last_price FROM {rows} ORDER BY 1, 2").await;
     let mut rows = Vec::new();
     for batch in batches {
         let times = batch.column(0).as_any().downcast_ref::<TimestampMicrosecondArray>().unwrap();
@@ -110,7 +90,7 @@ async fn stored_quotes(store: &Store) -> Vec<(Micros, String, f64)> {
 }
 
 async fn stored_trades(store: &Store) -> Vec<String> {
-    let sql = "SELECT trade_id || ' ' || epoch_us(timestamp) // 86400000000 || ' ' || price FROM {rows} WHERE trade_id <> 'newest' ORDER BY 1";
+    let sql = "SELECT trade_id || ' ' || epoch_us(timestamp) // 86400000000 || ' ' || price FROM {rows} ORDER BY 1";
     let batches = ask(store, &TRADES, sql).await;
     let texts = |batch: &RecordBatch| {
         let texts = batch.column(0).as_any().downcast_ref::<StringArray>().unwrap();
@@ -119,8 +99,8 @@ async fn stored_trades(store: &Store) -> Vec<String> {
     batches.iter().flat_map(texts).collect()
 }
 
-async fn hot_rows(store: &Store, table: &'static Table, before: Micros) -> u64 {
-    store.reader().hot_days(table, before, LIMIT).await.unwrap().iter().map(|day| day.rows).sum()
+async fn hot_rows(store: &Store, table: &'static Table) -> u64 {
+    store.reader().hot_days(table, LATEST, LIMIT).await.unwrap().iter().map(|day| day.rows).sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,7 +115,7 @@ async fn rows_are_the_same_before_and_after_their_day_is_archived() {
     let before = stored_quotes(&store).await;
     assert_eq!(before.len(), all.len());
     assert_eq!(archive(&store, MONDAY + 2 * DAY + SECOND).await, 2);
-    assert_eq!(hot_rows(&store, &MARKET_DATA, LATEST).await, 3 * 1_440 + 1);
+    assert_eq!(hot_rows(&store, &MARKET_DATA).await, 3 * 1_440);
     assert_eq!(stored_quotes(&store).await, before);
     assert_eq!(archive(&store, MONDAY + 2 * DAY + SECOND).await, 0, "there is nothing left to do");
     let days = store.reader().archived_days(&MARKET_DATA, MONDAY, MONDAY + DAY).await.unwrap();
@@ -176,7 +156,7 @@ async fn late_rows_of_an_archived_day_replace_its_rows_and_join_them_in_the_next
 
     assert_eq!(archive(&store, MONDAY + DAY).await, 1);
     assert_eq!(stored_quotes(&store).await, expected);
-    assert_eq!(hot_rows(&store, &MARKET_DATA, MONDAY + DAY).await, 0);
+    assert_eq!(hot_rows(&store, &MARKET_DATA).await, 0);
     let days = store.reader().archived_days(&MARKET_DATA, MONDAY, MONDAY).await.unwrap();
     assert_eq!((days[0].rows, days[0].late), (4, false));
 }
@@ -190,8 +170,7 @@ async fn a_trade_that_moves_to_another_day_is_there_once() {
     trades(&store, &[("a", MONDAY + DAY, 2.0)]).await;
     let expected = ["a 20383 2.0", "b 20382 1.0", "c 20383 1.0"];
     assert_eq!(stored_trades(&store).await, expected);
-    // The other one is that of the newest quote.
-    assert_eq!(archive(&store, MONDAY + 2 * DAY).await, 2);
+    assert_eq!(archive(&store, MONDAY + 2 * DAY).await, 1);
     assert_eq!(stored_trades(&store).await, expected);
     // Back again, and both days at once.
     trades(&store, &[("a", MONDAY, 3.0), ("b", MONDAY + DAY, 3.0)]).await;
@@ -199,7 +178,7 @@ async fn a_trade_that_moves_to_another_day_is_there_once() {
     assert_eq!(stored_trades(&store).await, expected);
     assert_eq!(archive(&store, MONDAY + 2 * DAY).await, 2);
     assert_eq!(stored_trades(&store).await, expected);
-    assert_eq!(hot_rows(&store, &TRADES, MONDAY + 2 * DAY).await, 0);
+    assert_eq!(hot_rows(&store, &TRADES).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

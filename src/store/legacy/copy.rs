@@ -35,7 +35,11 @@ pub fn make(connection: Connection, settings: &StoreSettings) -> Result<(Connect
     check_space(settings)?;
     // Reading the file would end the lock that the engine has on it.
     drop(connection);
-    let kept = copy(path).map_err(|source| StoreError::Unusable { path: path.clone(), source })?;
+    let kept = copy(path).map_err(|source| {
+        // What is there of it takes space, and is of no use.
+        let _ = std::fs::remove_file(unfinished(path));
+        StoreError::Unusable { path: path.clone(), source }
+    })?;
     let connection = connect(path, settings)?;
     connection.execute_batch("CHECKPOINT")?;
     let name = kept.to_string_lossy();
@@ -60,7 +64,7 @@ fn check_space(settings: &StoreSettings) -> Result<(), StoreError> {
 /// The copy has its name only when it is whole. Its log comes first, so that none is without its own.
 fn copy(path: &Path) -> std::io::Result<PathBuf> {
     let kept = files::kept(path, "before-migration");
-    let unfinished = files::beside(path, ".before-migration.unfinished");
+    let unfinished = unfinished(path);
     let log = files::log_of(path);
     tracing::info!(bytes = files::size_of(path)?, "copying the database to {}", kept.display());
     if log.exists() {
@@ -70,6 +74,10 @@ fn copy(path: &Path) -> std::io::Result<PathBuf> {
     copy_synced(path, &unfinished)?;
     files::rename(&unfinished, &kept)?;
     Ok(kept)
+}
+
+fn unfinished(path: &Path) -> PathBuf {
+    files::beside(path, ".before-migration.unfinished")
 }
 
 fn copy_synced(from: &Path, to: &Path) -> std::io::Result<()> {

@@ -10,7 +10,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::FINEST;
 use crate::tables::{TIME_COLUMN, Table, column};
-use crate::time::{self, Micros};
+use crate::time::{self, DAY, Micros};
 
 /// The finest buckets of one table that no longer say what its rows say.
 #[derive(Debug)]
@@ -23,12 +23,14 @@ pub struct Past {
     /// Rows seen.
     rows: usize,
     stale: HashMap<Box<str>, BTreeSet<Micros>>,
+    /// The first instants of the days that gain, change or lose rows.
+    days: BTreeSet<Micros>,
 }
 
 impl Past {
     /// Nothing is stale yet; what is rolled up lies before `before`.
     pub fn new(table: &Table, before: Micros) -> Self {
-        Self { label: table.label, before, seen: None, rows: 0, stale: HashMap::new() }
+        Self { label: table.label, before, seen: None, rows: 0, stale: HashMap::new(), days: BTreeSet::new() }
     }
 
     /// What is rolled up lies before this.
@@ -53,6 +55,12 @@ impl Past {
         let Some((oldest, newest)) = arrow::compute::min(times).zip(arrow::compute::max(times)) else { return Ok(()) };
         let (first, last) = self.seen.unwrap_or((oldest, newest));
         self.seen = Some((first.min(oldest), last.max(newest)));
+        let (first, last) = (time::day_start(oldest), time::day_start(newest));
+        if last - first <= DAY {
+            self.days.extend([first, last]);
+        } else {
+            self.days.extend(times.values().iter().map(|instant| time::day_start(*instant)));
+        }
         if oldest >= self.before {
             return Ok(());
         }
@@ -67,6 +75,7 @@ impl Past {
 
     /// A row of this instant and label is added, changed or taken away.
     pub fn add(&mut self, instant: Micros, label: &str) {
+        self.days.insert(time::day_start(instant));
         let bucket = time::floor(instant, FINEST.width());
         match self.stale.get_mut(label) {
             Some(buckets) => drop(buckets.insert(bucket)),
@@ -81,9 +90,9 @@ impl Past {
         Some((*first, *last))
     }
 
-    /// The first instant of each day in which something is stale.
-    pub fn days(&self) -> BTreeSet<Micros> {
-        self.stale.values().flatten().map(|bucket| time::day_start(*bucket)).collect()
+    /// The first instants of the days that gain, change or lose rows.
+    pub fn days(&self) -> &BTreeSet<Micros> {
+        &self.days
     }
 
     /// The stale buckets as rows: `bucket` and, where the table has one, its label.

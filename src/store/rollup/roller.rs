@@ -18,13 +18,14 @@ const LAG: Micros = 120 * SECOND;
 const ROWS: usize = 400_000;
 /// What a step should take: long enough to be worth its statements, short enough for those who wait for the writer.
 const STEP: (Duration, Duration) = (Duration::from_millis(40), Duration::from_millis(120));
+/// How long files of archived days may take to come.
+const FETCH: Duration = Duration::from_secs(60);
 /// The span of a step, which grows and shrinks with the time it takes.
 const SPAN: (Micros, Micros) = (60 * SECOND, 32 * DAY);
 /// Before every row: year 1.
 const BEGINNING: Micros = -719_162 * DAY;
 
 /// Keeps the roll-ups of one table. Used by the writer alone.
-#[derive(Debug)]
 pub struct Roller {
     table: &'static Table,
     /// What lies before this is rolled up.
@@ -40,12 +41,9 @@ pub struct Roller {
     behind: bool,
     /// How long complete buckets wait at the most.
     interval: Duration,
-    /// The files of archived days.
+    /// Rows of archived days, which stale buckets may be made of.
     files: Files,
 }
-
-/// How long copies of archived days may take to come.
-const FETCH: Duration = Duration::from_secs(60);
 
 impl Roller {
     /// Creates what is missing in the database and reads how far it is.
@@ -134,8 +132,6 @@ impl Roller {
             let finer = place.checked_sub(1).and_then(|finer| LEVELS.get(finer).copied());
             self.make(connection, level, finer, (from, until), true)?;
         }
-        connection
-            .execute_batch(&include_str!("../../../queries/archive/late.sql").replace("{table}", self.table.name))?;
         connection.execute_batch(include_str!("../../../queries/rollup/fresh.sql"))?;
         Ok(())
     }
@@ -213,11 +209,12 @@ impl Roller {
             let filter = include_str!("../../../queries/rollup/stale_only.sql").replace("{of}", of);
             fill(&filter, self.table, level)
         };
-        let mut lease = None;
+        // Its files stay as they are until the statement has run.
+        let mut _lease = None;
         let buckets = match finer {
             None => {
-                let rows;
-                (rows, lease) = rows_of(connection, &self.files, FETCH, self.table, from, until)?;
+                let (rows, lease) = rows_of(connection, &self.files, FETCH, self.table, from, until)?;
+                _lease = lease;
                 let of = text::bucket(crate::tables::TIME_COLUMN, level.width());
                 text::of_rows(self.table, &rows, level.width(), from, until, &filter(&of))
             }
@@ -228,8 +225,6 @@ impl Roller {
             }
         };
         let keep = fill(include_str!("../../../queries/rollup/keep.sql"), self.table, level);
-        let kept = connection.execute(&keep.replace("{buckets}", &buckets), []);
-        drop(lease);
-        Ok(kept?)
+        Ok(connection.execute(&keep.replace("{buckets}", &buckets), [])?)
     }
 }

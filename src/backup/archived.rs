@@ -1,0 +1,256 @@
+//! Archived days: their files are copied as they are, in either direction.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use tokio_util::io::ReaderStream;
+use tokio_util::sync::CancellationToken;
+
+use super::manifest::{ARCHIVE, ArchivedFile, in_directory};
+use super::place::{blocking, unusable};
+use super::progress::Counter;
+use super::upload::{Digest, upload};
+use super::{BackupError, Place, Step, Watcher};
+use crate::archive::{Files, Lease};
+use crate::batch::{Checksum, ReadError};
+use crate::store::{ArchivedDay, FiledDay, ReadTransaction, Reader, Store};
+use crate::tables::{self, TABLES, Table};
+use crate::time::Micros;
+
+/// How often a moment is looked for in which no file of the archive is about to change.
+const ATTEMPTS: usize = 5;
+/// Time between two of these looks.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long an object store may take to give one day.
+const DAY_LIMIT: Duration = Duration::from_secs(3_600);
+
+/// The archived days of one moment.
+pub(super) struct Archived {
+    days: Vec<(&'static Table, ArchivedDay)>,
+    files: Files,
+    /// Keeps files of this machine as they are.
+    _held: Option<Lease>,
+}
+
+/// Opens the transaction of a backup, with the archived days that belong to it.
+///
+/// A day that is archived again gets its new file just before the database knows of it. In between, the file is not the
+/// one that the database speaks of, so that this waits for another moment. After a kill in between, it stays so until
+/// the next run of the archive: file and database then have the same rows, and the day counts as late.
+pub(super) async fn moment(reader: &Reader, files: &Files) -> Result<(ReadTransaction, Archived), BackupError> {
+    let mut attempt = 1;
+    loop {
+        let transaction = reader.begin().await?;
+        let archived = Archived::of(&transaction, files).await?;
+        if archived.is_settled() || attempt == ATTEMPTS {
+            return Ok((transaction, archived));
+        }
+        drop((transaction, archived));
+        attempt += 1;
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+impl Archived {
+    async fn of(transaction: &ReadTransaction, files: &Files) -> Result<Self, BackupError> {
+        let days = transaction.look(|snapshot| {
+            let mut days = Vec::new();
+            for table in TABLES {
+                let of_table = snapshot.archived(table, Micros::MIN, Micros::MAX)?;
+                days.extend(of_table.into_iter().map(|day| (table, day)));
+            }
+            Ok(days)
+        });
+        let days = days.await?;
+        // A bucket's files are fetched one by one when it is their turn.
+        let held = match files.is_local() {
+            true => Some(lease(files, days.iter().map(|(_, day)| day.clone()).collect()).await?),
+            false => None,
+        };
+        Ok(Self { days, files: files.clone(), _held: held })
+    }
+
+    /// Whether the files have the size that the database knows of.
+    fn is_settled(&self) -> bool {
+        let Some(held) = &self._held else { return true };
+        let is =
+            |(path, (_, day)): (&PathBuf, &(_, ArchivedDay))| path.metadata().is_ok_and(|file| file.len() == day.bytes);
+        held.paths().iter().zip(&self.days).all(is)
+    }
+
+    /// Copies every file into the backup in `directory`.
+    pub async fn copy(
+        &self,
+        place: &Place,
+        directory: &str,
+        stop: &CancellationToken,
+        watcher: Watcher<'_>,
+    ) -> Result<Vec<ArchivedFile>, BackupError> {
+        let mut copied = Vec::new();
+        for table in TABLES {
+            let days: Vec<_> =
+                self.days.iter().filter(|(of, _)| std::ptr::eq(*of, table)).map(|(_, day)| day).collect();
+            let mut counter = counter(watcher, Step::Copying, table, days.iter().map(|day| day.rows));
+            for day in days {
+                copied.push(self.copy_day(table, day, place, directory, stop).await?);
+                counter.iter_mut().for_each(|counter| counter.add_many(day.rows));
+            }
+            counter.into_iter().for_each(Counter::end);
+        }
+        Ok(copied)
+    }
+
+    async fn copy_day(
+        &self,
+        table: &Table,
+        day: &ArchivedDay,
+        place: &Place,
+        directory: &str,
+        stop: &CancellationToken,
+    ) -> Result<ArchivedFile, BackupError> {
+        let lease = lease(&self.files, vec![day.clone()]).await?;
+        let path = lease.paths().first().cloned().unwrap_or_default();
+        let file = tokio::fs::File::open(&path).await.map_err(unusable(&path))?;
+        let chunks = ReaderStream::with_capacity(file, 1 << 20).map_err(|error| unusable(&path)(error));
+        let chunks = chunks.map(|chunk| if stop.is_cancelled() { Err(BackupError::Stopped) } else { chunk });
+        let name = format!("{ARCHIVE}/{}", day.file);
+        let digest = upload(place, &in_directory(directory, &name), chunks).await?;
+        Ok(ArchivedFile {
+            table: table.name.into(),
+            day: day.start,
+            file: day.file.clone(),
+            late: day.late,
+            rows: day.rows,
+            checksum: day.checksum.clone(),
+            bytes: digest.bytes,
+            hash: digest.hash(),
+        })
+    }
+}
+
+/// Reads the archived files of a backup again.
+pub(super) async fn verify(
+    place: &Place,
+    directory: &str,
+    files: &[ArchivedFile],
+    watcher: Watcher<'_>,
+) -> Result<(), BackupError> {
+    each(files, Step::Checking, watcher, async |file| {
+        let name = in_directory(directory, &file.name());
+        is(place, &name, file, digest(place, &name).await?)
+    })
+    .await
+}
+
+/// Refuses when the archive has another file in place of one of these.
+pub(super) async fn find_room(archive: &Place, files: &[ArchivedFile]) -> Result<(), BackupError> {
+    for file in files {
+        if archive.size(&file.file).await?.is_some_and(|bytes| bytes != file.bytes) {
+            return Err(BackupError::Exists(archive.full_name(&file.file).into()));
+        }
+    }
+    Ok(())
+}
+
+/// Copies the archived files of a backup to the archive. A file that is there already, byte for byte, stays.
+pub(super) async fn restore(
+    place: &Place,
+    directory: &str,
+    files: &[ArchivedFile],
+    archive: &Place,
+    watcher: Watcher<'_>,
+) -> Result<(), BackupError> {
+    each(files, Step::Copying, watcher, async |file| {
+        let name = in_directory(directory, &file.name());
+        if archive.size(&file.file).await?.is_some() {
+            let there = digest(archive, &file.file).await?;
+            return if file.is(&there) {
+                Ok(())
+            } else {
+                Err(BackupError::Exists(archive.full_name(&file.file).into()))
+            };
+        }
+        // Aside first: a name in the archive must never stand for a part of a day.
+        let aside = format!("{}.tmp-restore", file.file);
+        let copied = upload(archive, &aside, place.stream(&name).await?).await?;
+        is(place, &name, file, copied)?;
+        archive.rename(&aside, &file.file).await
+    })
+    .await
+}
+
+/// Makes the new database know of the archived days.
+pub(super) async fn record(
+    store: &Store,
+    place: &Place,
+    directory: &str,
+    files: &[ArchivedFile],
+) -> Result<(), BackupError> {
+    for file in files {
+        let impossible = || BackupError::Damaged {
+            file: place.full_name(&in_directory(directory, super::manifest::FILE)),
+            what: format!("what it says of {} cannot be", file.file),
+        };
+        let table = tables::find(&file.table).ok_or_else(impossible)?;
+        let checksum = Checksum::parse(file.rows, &file.checksum).ok_or_else(impossible)?;
+        let day = FiledDay { start: file.day, checksum, bytes: file.bytes, file: file.file.clone() };
+        store.load_day(table, day, file.late).await?;
+    }
+    Ok(())
+}
+
+/// Does something to each file, table by table.
+async fn each(
+    files: &[ArchivedFile],
+    step: Step,
+    watcher: Watcher<'_>,
+    work: impl AsyncFn(&ArchivedFile) -> Result<(), BackupError>,
+) -> Result<(), BackupError> {
+    for table in TABLES {
+        let of_table = || files.iter().filter(|file| file.table == table.name);
+        let mut counter = counter(watcher, step, table, of_table().map(|file| file.rows));
+        for file in of_table() {
+            work(file).await?;
+            counter.iter_mut().for_each(|counter| counter.add_many(file.rows));
+        }
+        counter.into_iter().for_each(Counter::end);
+    }
+    Ok(())
+}
+
+/// Counts archived rows of a table, if there are any.
+fn counter<'a>(
+    watcher: Watcher<'a>,
+    step: Step,
+    table: &Table,
+    rows: impl Iterator<Item = u64>,
+) -> Option<Counter<'a>> {
+    let of: u64 = rows.sum();
+    (of > 0).then(|| Counter::begin(watcher, step, table, of))
+}
+
+async fn digest(place: &Place, name: &str) -> Result<Digest, BackupError> {
+    let mut digest = Digest::default();
+    let mut chunks = place.stream(name).await?;
+    while let Some(chunk) = chunks.try_next().await? {
+        digest.add(&chunk);
+    }
+    Ok(digest)
+}
+
+fn is(place: &Place, name: &str, file: &ArchivedFile, found: Digest) -> Result<(), BackupError> {
+    match file.is(&found) {
+        true => Ok(()),
+        false => Err(BackupError::Damaged {
+            file: place.full_name(name),
+            what: "its bytes are not those that were saved".into(),
+        }),
+    }
+}
+
+/// Files of a bucket are fetched for this, which takes a thread that may wait.
+async fn lease(files: &Files, days: Vec<ArchivedDay>) -> Result<Lease, BackupError> {
+    let files = files.clone();
+    blocking(move || files.lease(&days, DAY_LIMIT).map_err(|error| ReadError::Failed(error.to_string()).into())).await
+}
