@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use self::mapping::Mapping;
 use crate::location::Location;
-pub use ages::{ArchiveSettings, RetentionSettings};
+pub use ages::{ArchiveSettings, RetentionSettings, level_name, table_name};
 pub use tls::TlsError;
 
 /// Everything the server can be told.
@@ -78,6 +78,8 @@ pub struct StoreSettings {
     pub batch_size: usize,
     /// Collected rows are written at the latest after this time.
     pub write_interval: Duration,
+    /// Complete buckets of roll-ups are made at the latest after this time.
+    pub rollup_interval: Duration,
     /// What the database may use for its buffers, in bytes.
     pub memory_limit_bytes: u64,
     /// Threads that the database computes with.
@@ -86,6 +88,8 @@ pub struct StoreSettings {
     pub readers: usize,
     /// Batches that may wait for the writer, in bytes.
     pub queue_bytes: usize,
+    /// What stays free on the database's disk, in bytes, though never more than a tenth of the disk.
+    pub min_free_bytes: u64,
     /// Where days leave the database for; without it, a directory beside the database.
     pub archive: Option<Location>,
     /// Local copies of archived days of a bucket, in bytes.
@@ -93,15 +97,19 @@ pub struct StoreSettings {
 }
 
 impl StoreSettings {
-    /// Where archived days are: `data/observability.archive` for `data/observability.duckdb`. Each database has its
-    /// own, as two databases may be in one directory.
+    /// Where archived days are: `archive/observability` beside `observability.duckdb` unless a place is named.
     pub fn archive(&self) -> Location {
-        self.archive.clone().unwrap_or_else(|| Location::Directory(self.path.with_extension("archive")))
+        self.archive.clone().unwrap_or_else(|| Location::Directory(self.beside("archive")))
     }
 
     /// Where copies of archived days are, when the archive is a bucket.
     pub fn archive_cache(&self) -> PathBuf {
-        self.path.with_extension("archive-cache")
+        self.beside("archive-cache")
+    }
+
+    /// A directory of this database's own beside it: there may be several databases in one directory.
+    fn beside(&self, name: &str) -> PathBuf {
+        self.path.with_file_name(name).join(self.path.file_stem().unwrap_or_default())
     }
 }
 
@@ -197,10 +205,12 @@ impl Default for StoreSettings {
             path: PathBuf::from(DEFAULT_DATABASE),
             batch_size: 100,
             write_interval: Duration::from_secs(1),
+            rollup_interval: Duration::from_secs(10),
             memory_limit_bytes: 1 << 30,
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             readers: 32,
             queue_bytes: 256 << 20,
+            min_free_bytes: 512 << 20,
             archive: None,
             archive_cache_bytes: 4 << 30,
         }

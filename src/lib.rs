@@ -5,9 +5,11 @@
 //! * [`collect`] asks the desk's services and the machine, or plays a simulated market, and makes batches;
 //!   [`ingest`] decodes the batches that others push.
 //! * [`tables`] declares what a row is; [`batch`] is how rows move; [`live`] keeps the newest values.
+//! * [`transfer`] reads rows of files and of other databases.
 //! * [`store`] is the database: one writer, many readers; [`archive`] keeps its old days as files.
 //! * [`query`] asks it: named questions of `queries/`, and users' own SQL.
 //! * [`backup`] saves it while it is written to, and brings it back; [`location`] is where files are kept outside it.
+//! * [`upkeep`] is what happens once a day: old days are archived, older ones dropped.
 //! * [`encode`] turns answers into JSON, Arrow, Parquet, CSV.
 //! * [`serve`] is what clients talk to.
 //!
@@ -30,3 +32,5 @@ pub mod server;
 pub mod store;
 pub mod tables;
 pub mod time;
+pub mod transfer;
+pub mod upkeep;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use observability_api::cli::{self, Invocation, backup, query};
+use observability_api::cli::{self, Invocation, backup, export, import, query, upkeep};
 
 fn main() -> ExitCode {
     let outcome = match cli::parse(std::env::args_os()) {
@@ -13,6 +13,16 @@ fn main() -> ExitCode {
         }
         Ok(Invocation::Restore(arguments, settings)) => {
             cli::run(&settings.log.clone(), backup::restore(arguments, settings))
+        }
+        Ok(Invocation::Upkeep(work, settings)) => cli::run(&settings.log.clone(), upkeep::run(work, settings)),
+        Ok(Invocation::Export(arguments, settings)) => {
+            cli::run(&settings.log.clone(), export::run(arguments, settings))
+        }
+        Ok(Invocation::Import(arguments, settings)) => {
+            cli::run(&settings.log.clone(), import::run(arguments, settings))
+        }
+        Ok(Invocation::ImportTimescale(arguments, settings)) => {
+            cli::run(&settings.log.clone(), import::timescaledb::run(arguments, settings))
         }
         Err(unusable) => return unusable.explain(),
     };

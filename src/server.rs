@@ -15,7 +15,7 @@ use tower::Service;
 use tower::make::Shared;
 
 use crate::backup::Backups;
-use crate::batch::ReadError;
+use crate::batch::{Gate, ReadError};
 use crate::collect::{self, Restored};
 use crate::config::Settings;
 use crate::live::Live;
@@ -24,6 +24,7 @@ use crate::query::{NamedQueries, Queries, QueryFileError};
 use crate::serve::{self, AppState, traffic::Traffic, ws};
 use crate::store::{Failure, Store, StoreError};
 use crate::time;
+use crate::upkeep::Upkeep;
 
 /// How long clients may take to finish what they have begun when the server stops.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -89,6 +90,12 @@ pub async fn run(
         Restored { execution: queries.last_execution().await?, strategies: queries.last_strategies().await? };
     let live = Arc::new(Live::new());
 
+    let now = time::now();
+    for loss in store.losses().iter().filter(|loss| loss.reason.is_some()) {
+        live.alerts.set("database_log_damaged", "critical", Some(loss.to_string()), now);
+    }
+    tokio::spawn(alert_while_disk_is_full(store.batches().gate(), live.clone()));
+
     let collecting = CancellationToken::new();
     let mut collectors =
         collect::spawn(&settings.collect, &settings.store, live.clone(), store.batches(), restored, collecting.clone());
@@ -103,6 +110,9 @@ pub async fn run(
         backups.schedule(every, settings.backup.keep);
     }
 
+    let upkeep = Upkeep::new(&store, &settings, shutdown.child_token());
+    let daily = upkeep.spawn();
+
     let clients = websockets.clone();
     let service = serve::service(AppState {
         live,
@@ -113,6 +123,7 @@ pub async fn run(
         settings: Arc::new(settings),
         logs,
         websockets,
+        upkeep: upkeep.clone(),
         traffic: Arc::new(Traffic::default()),
         shutdown: shutdown.clone(),
     });
@@ -129,6 +140,9 @@ pub async fn run(
     let _ = frames.await;
     clients.left(GOODBYE).await;
     backups.close(GOODBYE).await;
+    // An error means that it has ended already.
+    let _ = daily.await;
+    upkeep.ended().await;
     store.close().await?;
     if failure.is_raised() {
         return Err(ServerError::Failed);
@@ -141,6 +155,15 @@ pub async fn run(
 async fn stop_on_failure(failure: Failure, shutdown: CancellationToken) {
     failure.raised().await;
     shutdown.cancel();
+}
+
+/// An alert that holds as long as rows are refused for want of space.
+async fn alert_while_disk_is_full(gate: Gate, live: Arc<Live>) {
+    let mut shortage = gate.watch();
+    while shortage.changed().await.is_ok() {
+        let condition = shortage.borrow_and_update().map(|shortage| shortage.to_string());
+        live.alerts.set("disk_full", "critical", condition, time::now());
+    }
 }
 
 async fn listen<S>(

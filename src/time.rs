@@ -11,11 +11,21 @@ pub const SECOND: Micros = 1_000_000;
 /// Microseconds in a day. UTC days have no other length here: leap seconds are not counted.
 pub const DAY: Micros = 86_400 * SECOND;
 
+/// The first instant that is stored: the beginning of the year 1.
+pub const FIRST: Micros = -62_135_596_800 * SECOND;
+/// The last instant that is stored: the end of the year 9999.
+pub const LAST: Micros = 253_402_300_800 * SECOND - 1;
+
 static PROCESS_START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The wall clock.
 pub fn now() -> Micros {
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
+    since_epoch(SystemTime::now())
+}
+
+/// An instant of the wall clock, such as that of a file.
+pub fn since_epoch(instant: SystemTime) -> Micros {
+    match instant.duration_since(UNIX_EPOCH) {
         Ok(since) => Micros::try_from(since.as_micros()).unwrap_or(Micros::MAX),
         Err(before) => -Micros::try_from(before.duration().as_micros()).unwrap_or(Micros::MAX),
     }
@@ -28,7 +38,18 @@ pub fn monotonic_seconds() -> f64 {
 
 /// Midnight UTC of the day that holds `instant`.
 pub fn day_start(instant: Micros) -> Micros {
-    instant.div_euclid(DAY) * DAY
+    floor(instant, DAY)
+}
+
+/// The start of the bucket of `width` that holds `instant`; buckets are aligned to midnight UTC.
+pub fn floor(instant: Micros, width: Micros) -> Micros {
+    instant.div_euclid(width) * width
+}
+
+/// The first start of a bucket of `width` that is not before `instant`.
+pub fn ceil(instant: Micros, width: Micros) -> Micros {
+    let start = floor(instant, width);
+    if start == instant { start } else { start.saturating_add(width) }
 }
 
 /// Appends `YYYY-MM-DDTHH:MM:SS[.ffffff]`: naive UTC, six digits or no fraction at all.

@@ -120,7 +120,7 @@ fn statements_live_in_queries() {
 #[test]
 fn what_makes_batches_cannot_see_the_store() {
     let found = offences(
-        |source| ["collect", "ingest"].iter().any(|module| source.is_in(module)),
+        |source| ["collect", "ingest", "transfer"].iter().any(|module| source.is_in(module)),
         |line| line.contains("store::"),
     );
     assert_none(&found, "batches travel over the channel of src/batch; the store is not seen from here");

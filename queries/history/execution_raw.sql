@@ -9,6 +9,6 @@ SELECT
     fill_rate,
     avg_latency_ms,
     avg_slippage_bps
-FROM execution_metrics
+FROM {rows:execution_metrics}
 WHERE timestamp BETWEEN $start AND $end
 ORDER BY timestamp DESC

@@ -8,6 +8,6 @@ SELECT
     positions,
     signals,
     win_rate
-FROM strategy_metrics
+FROM {rows:strategy_metrics}
 WHERE timestamp BETWEEN $start AND $end
 ORDER BY timestamp DESC, strategy_name

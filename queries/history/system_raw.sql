@@ -8,6 +8,6 @@ SELECT
     uptime_seconds,
     health_status,
     active_alerts
-FROM system_metrics
+FROM {rows:system_metrics}
 WHERE timestamp BETWEEN $start AND $end
 ORDER BY timestamp DESC

@@ -2,7 +2,7 @@
 SELECT
     trade_id, symbol, side, quantity, price, timestamp, latency_ms, slippage_bps,
     NULL::DOUBLE AS pnl, strategy, NULL::VARCHAR AS order_id
-FROM trades
+FROM {rows:trades}
 WHERE timestamp BETWEEN $start AND $end
     AND ($symbol::VARCHAR IS NULL OR symbol = $symbol::VARCHAR)
     AND ($side::VARCHAR IS NULL OR side = $side::VARCHAR)

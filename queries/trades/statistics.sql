@@ -1,10 +1,9 @@
 -- Figures over the fills of a window; zeros when there are none.
 SELECT
-    count(*) AS count,
-    coalesce(sum(quantity * price), 0.0) AS total_volume,
-    coalesce(avg(price), 0.0) AS avg_price,
-    coalesce(avg(quantity), 0.0) AS avg_size,
-    count(*) FILTER (WHERE side = 'buy') AS buy_count,
-    count(*) FILTER (WHERE side = 'sell') AS sell_count
-FROM trades
-WHERE timestamp BETWEEN $start AND $end AND ($symbol::VARCHAR IS NULL OR symbol = $symbol::VARCHAR)
+    coalesce(sum(rows), 0)::BIGINT AS count,
+    coalesce(sum(turnover), 0.0) AS total_volume,
+    coalesce(sum(price_sum) / sum(price_count), 0.0) AS avg_price,
+    coalesce(sum(quantity_sum) / sum(quantity_count), 0.0) AS avg_size,
+    coalesce(sum(buy_count), 0)::BIGINT AS buy_count,
+    coalesce(sum(sell_count), 0)::BIGINT AS sell_count
+FROM {buckets:trades AND ($symbol::VARCHAR IS NULL OR symbol = $symbol::VARCHAR)}

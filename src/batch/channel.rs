@@ -6,6 +6,7 @@ use arrow::array::Array;
 use arrow::record_batch::RecordBatch;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::shortage::{Gate, Shortage};
 use crate::tables::Table;
 
 /// How many writes may wait, whatever their size.
@@ -23,7 +24,14 @@ pub struct Write {
     pub acknowledge: Option<Acknowledge>,
     /// How often the writer has tried and failed to store it.
     pub failures: u32,
-    _room: OwnedSemaphorePermit,
+    room: OwnedSemaphorePermit,
+}
+
+impl Write {
+    /// Bytes of its rows, as the channel counts them.
+    pub fn bytes(&self) -> usize {
+        self.room.num_permits() * PAGE_BYTES
+    }
 }
 
 /// Carries the outcome of a [`Write`] back to whoever waits for it.
@@ -43,6 +51,9 @@ pub enum WriteError {
         /// What there is at the most.
         limit: usize,
     },
+    /// The database's disk is full.
+    #[error(transparent)]
+    NoSpace(#[from] Shortage),
     /// The server is stopping.
     #[error("the server is stopping: send the rows again when it is back")]
     Stopping,
@@ -57,6 +68,7 @@ pub struct BatchSender {
     sender: mpsc::Sender<Write>,
     room: Arc<Semaphore>,
     limit_bytes: usize,
+    gate: Gate,
 }
 
 /// The receiving end, which the writer owns.
@@ -66,7 +78,8 @@ pub type BatchReceiver = mpsc::Receiver<Write>;
 pub fn channel(limit_bytes: usize) -> (BatchSender, BatchReceiver) {
     let (sender, receiver) = mpsc::channel(WAITING_WRITES);
     let pages = limit_bytes.div_ceil(PAGE_BYTES).clamp(1, Semaphore::MAX_PERMITS);
-    (BatchSender { sender, room: Arc::new(Semaphore::new(pages)), limit_bytes: pages * PAGE_BYTES }, receiver)
+    let room = Arc::new(Semaphore::new(pages));
+    (BatchSender { sender, room, limit_bytes: pages * PAGE_BYTES, gate: Gate::open() }, receiver)
 }
 
 impl BatchSender {
@@ -75,22 +88,31 @@ impl BatchSender {
         let batches = vec![batch];
         let room = self.room.clone().acquire_many_owned(self.pages(&batches)?).await;
         let room = room.map_err(|_| WriteError::Stopping)?;
-        let write = Write { table, batches, acknowledge: None, failures: 0, _room: room };
+        let write = Write { table, batches, acknowledge: None, failures: 0, room };
         self.sender.send(write).await.map_err(|_| WriteError::Stopping)
     }
 
     /// Stores rows and returns when they are committed and synced, all of them; on an error, none of them is stored.
     ///
-    /// Does not wait for room: [`WriteError::Busy`] tells the client to come back.
+    /// Does not wait for room: [`WriteError::Busy`] tells the client to come back. [`WriteError::NoSpace`] comes at
+    /// once while the disk is full, whatever waits.
     pub async fn commit(&self, table: &'static Table, batches: Vec<RecordBatch>) -> Result<(), WriteError> {
+        if let Some(shortage) = self.gate.shortage() {
+            return Err(shortage.into());
+        }
         let room = self.room.clone().try_acquire_many_owned(self.pages(&batches)?).map_err(|_| WriteError::Busy)?;
         let (acknowledge, outcome) = oneshot::channel();
-        let write = Write { table, batches, acknowledge: Some(acknowledge), failures: 0, _room: room };
+        let write = Write { table, batches, acknowledge: Some(acknowledge), failures: 0, room };
         self.sender.try_send(write).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => WriteError::Busy,
             mpsc::error::TrySendError::Closed(_) => WriteError::Stopping,
         })?;
         outcome.await.map_err(|_| WriteError::Stopping)?
+    }
+
+    /// Whether rows are refused for want of space.
+    pub fn gate(&self) -> Gate {
+        self.gate.clone()
     }
 
     /// Writes that wait for the writer.

@@ -6,8 +6,12 @@
 
 mod channel;
 mod checksum;
+mod order;
+mod shortage;
 mod stream;
 
 pub use channel::{Acknowledge, BatchReceiver, BatchSender, Write, WriteError, channel};
 pub use checksum::Checksum;
+pub use order::newest_first;
+pub use shortage::{Gate, Shortage};
 pub use stream::{BatchStream, ReadError};

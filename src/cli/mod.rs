@@ -4,15 +4,26 @@
 //! * `value` says what a value looks like as text.
 //! * `file` reads the TOML file; `resolve` lays flags and environment over it and checks the whole.
 //! * `serve` runs the server; [`query`](mod@query) asks one question; [`backup`](mod@backup) saves the database and
-//!   brings it back.
+//!   brings it back; [`upkeep`] moves and drops old days; [`export`](mod@export) and [`import`](mod@import) move whole
+//!   tables.
+//! * `argument` says how their arguments are written, `database` finds the database, `output` and `progress` talk to the
+//!   terminal.
 
+mod argument;
 pub mod backup;
+mod database;
+mod days;
 mod error;
+pub mod export;
 mod file;
+pub mod import;
 mod options;
+mod output;
+mod progress;
 pub mod query;
 mod resolve;
 mod serve;
+pub mod upkeep;
 mod value;
 
 use std::ffi::OsString;
@@ -25,7 +36,7 @@ pub use error::{Failure, Unusable};
 pub use serve::serve;
 
 use crate::config::{LogSettings, Settings};
-use options::{Options, QueryOptions, StoreOptions};
+use options::{ArchiveOptions, Options, QueryOptions, RetentionOptions, StoreOptions};
 
 /// What the command line asks for, with the settings to do it.
 #[derive(Debug)]
@@ -38,6 +49,14 @@ pub enum Invocation {
     Backup(backup::BackupArguments, Settings),
     /// Make a database of a backup.
     Restore(backup::RestoreArguments, Settings),
+    /// Move old days into the archive, or drop older ones.
+    Upkeep(upkeep::Work, Settings),
+    /// Write the rows of a table.
+    Export(export::ExportArguments, Settings),
+    /// Store the rows of files.
+    Import(import::ImportArguments, Settings),
+    /// Store the rows of another server.
+    ImportTimescale(import::timescaledb::TimescaleArguments, Settings),
 }
 
 /// Observability server of an algorithmic trading desk.
@@ -65,6 +84,14 @@ enum Command {
     Backup(Box<StoreCommand<backup::BackupArguments>>),
     /// Make a database of a backup; nothing is overwritten
     Restore(Box<StoreCommand<backup::RestoreArguments>>),
+    /// Move days that are older than the hot window from the database to the archive; the server does so once a day
+    Archive(Box<StoreCommand<upkeep::UpkeepArguments>>),
+    /// Drop days that are older than they are to be kept; the server does so once a day
+    Retention(Box<StoreCommand<upkeep::UpkeepArguments>>),
+    /// Write the rows of a table, of any span of time, as CSV, NDJSON, Arrow or Parquet
+    Export(Box<StoreCommand<export::ExportArguments>>),
+    /// Store the rows of files, or of a TimescaleDB server
+    Import(Box<ImportCommand>),
 }
 
 #[derive(Debug, Args)]
@@ -84,6 +111,8 @@ struct QueryCommand {
     #[command(flatten)]
     store: StoreOptions,
     #[command(flatten)]
+    archive: ArchiveOptions,
+    #[command(flatten)]
     query: QueryOptions,
 }
 
@@ -96,6 +125,25 @@ struct StoreCommand<A: Args> {
     file: FileArgument,
     #[command(flatten)]
     store: StoreOptions,
+    #[command(flatten)]
+    archive: ArchiveOptions,
+    #[command(flatten)]
+    retention: RetentionOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct ImportCommand {
+    #[command(flatten)]
+    command: StoreCommand<import::ImportArguments>,
+    #[command(subcommand)]
+    from: Option<ImportFrom>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ImportFrom {
+    /// Copy the tables of a TimescaleDB or other PostgreSQL server
+    Timescaledb(Box<StoreCommand<import::timescaledb::TimescaleArguments>>),
 }
 
 #[derive(Debug, Args)]
@@ -125,6 +173,17 @@ fn read(mut command: clap::Command, arguments: impl IntoIterator<Item = OsString
         Some(Command::Query(command)) => query_invocation(*command),
         Some(Command::Backup(command)) => store_invocation(*command, Invocation::Backup),
         Some(Command::Restore(command)) => store_invocation(*command, Invocation::Restore),
+        Some(Command::Archive(command)) => store_invocation(*command, |arguments, settings| {
+            Invocation::Upkeep(upkeep::Work::Archive(arguments), settings)
+        }),
+        Some(Command::Retention(command)) => store_invocation(*command, |arguments, settings| {
+            Invocation::Upkeep(upkeep::Work::Retention(arguments), settings)
+        }),
+        Some(Command::Export(command)) => store_invocation(*command, Invocation::Export),
+        Some(Command::Import(command)) => match command.from {
+            None => store_invocation(command.command, Invocation::Import),
+            Some(ImportFrom::Timescaledb(command)) => store_invocation(*command, Invocation::ImportTimescale),
+        },
     }
 }
 
@@ -135,7 +194,10 @@ where
 {
     let _log = crate::log::start(log).map_err(Failure::new)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::new)?;
-    runtime.block_on(command).map_err(Failure::new)
+    let ended = runtime.block_on(command).map_err(Failure::new);
+    // A thread may still wait for an input that nobody needs any more.
+    runtime.shutdown_background();
+    ended
 }
 
 /// What a command has done, for whoever gave it.
@@ -151,7 +213,8 @@ fn serve_invocation(arguments: ServeArguments) -> Result<Invocation, Unusable> {
 
 fn query_invocation(command: QueryCommand) -> Result<Invocation, Unusable> {
     let from_file = file::read(command.file.config)?;
-    let options = Options { store: command.store, query: command.query, ..Options::default() };
+    let options =
+        Options { store: command.store, archive: command.archive, query: command.query, ..Options::default() };
     Ok(Invocation::Query(command.arguments, quiet(resolve::resolve(options, from_file)?)))
 }
 
@@ -159,9 +222,10 @@ fn store_invocation<A: Args>(
     command: StoreCommand<A>,
     invocation: impl FnOnce(A, Settings) -> Invocation,
 ) -> Result<Invocation, Unusable> {
-    let from_file = file::read(command.file.config)?;
-    let options = Options { store: command.store, ..Options::default() };
-    Ok(invocation(command.arguments, quiet(resolve::resolve(options, from_file)?)))
+    let StoreCommand { arguments, file, store, archive, retention } = command;
+    let from_file = file::read(file.config)?;
+    let options = Options { store, archive, retention, ..Options::default() };
+    Ok(invocation(arguments, quiet(resolve::resolve(options, from_file)?)))
 }
 
 /// The answer is the output: only what went wrong belongs beside it, and the log file is the server's.
@@ -172,7 +236,8 @@ fn quiet(settings: Settings) -> Settings {
 fn definition() -> clap::Command {
     // A variable's value may be long, and -1 is a value to be refused with the name of its setting, not an unknown flag.
     let all = |arg: clap::Arg| arg.hide_env_values(true).allow_negative_numbers(true);
-    CommandLine::command().mut_args(all).mut_subcommands(|command| command.mut_args(all))
+    let below = |command: clap::Command| command.mut_args(all).mut_subcommands(|command| command.mut_args(all));
+    CommandLine::command().mut_args(all).mut_subcommands(below)
 }
 
 /// A refused value that came from the environment is named by its variable, not only by its flag.
@@ -185,7 +250,7 @@ fn name_the_variable(mut error: clap::Error, command: &clap::Command) -> clap::E
         return error;
     };
     let variable = std::iter::once(command)
-        .chain(command.get_subcommands())
+        .chain(command.get_subcommands().flat_map(|below| std::iter::once(below).chain(below.get_subcommands())))
         .flat_map(clap::Command::get_arguments)
         .find(|arg| arg.to_string() == name)
         .and_then(clap::Arg::get_env)

@@ -8,12 +8,14 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde::Deserialize;
 
+use super::days::{Days, Retain, TableDays};
 use super::value::{
     Address, Every, Host, Level, OptionalDirectory, Origins, Rate, ServiceUrl, Size, Span, Whole, from_file,
 };
 use crate::config::mapping::Mapping;
 use crate::config::{
-    BackupSettings, CollectSettings, LogSettings, QuerySettings, ServerSettings, Settings, StoreSettings,
+    ArchiveSettings, BackupSettings, CollectSettings, LogSettings, QuerySettings, RetentionSettings, ServerSettings,
+    Settings, StoreSettings,
 };
 
 /// All of them; in the file, one section each.
@@ -24,6 +26,10 @@ pub(super) struct Options {
     pub(super) server: ServerOptions,
     #[command(flatten)]
     pub(super) store: StoreOptions,
+    #[command(flatten)]
+    pub(super) archive: ArchiveOptions,
+    #[command(flatten)]
+    pub(super) retention: RetentionOptions,
     #[command(flatten)]
     pub(super) collect: CollectOptions,
     #[command(flatten)]
@@ -111,6 +117,11 @@ pub(super) struct StoreOptions {
     #[serde(deserialize_with = "from_file")]
     write_interval: Option<Span>,
 
+    /// Time after which complete buckets of roll-ups are made at the latest [default: 10s]
+    #[arg(long, env = "OBSERVABILITY_ROLLUP_INTERVAL", value_name = "TIME")]
+    #[serde(deserialize_with = "from_file")]
+    rollup_interval: Option<Span>,
+
     /// Memory that the database may use for its buffers [default: 1GiB]
     #[arg(long, env = "OBSERVABILITY_MEMORY_LIMIT", value_name = "SIZE")]
     #[serde(deserialize_with = "from_file")]
@@ -130,6 +141,46 @@ pub(super) struct StoreOptions {
     #[arg(long, env = "OBSERVABILITY_QUEUE_SIZE", value_name = "SIZE")]
     #[serde(deserialize_with = "from_file")]
     queue_size: Option<Size>,
+
+    /// Space that stays free on the database's disk, but never more than a tenth of it; below that no rows are stored,
+    /// and ingest is told so [default: 512MiB]
+    #[arg(long, env = "OBSERVABILITY_MIN_FREE_SPACE", value_name = "SIZE")]
+    #[serde(deserialize_with = "from_file")]
+    min_free_space: Option<Size>,
+}
+
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[command(next_help_heading = "Archive")]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ArchiveOptions {
+    /// Directory or s3://bucket/prefix for old days of this database [default: archive/NAME beside NAME.duckdb]
+    #[arg(long, env = "OBSERVABILITY_ARCHIVE_LOCATION", value_name = "LOCATION")]
+    #[serde(deserialize_with = "from_file")]
+    pub(super) archive_location: Option<Address>,
+
+    /// Local copies of old days that are in a bucket [default: 4GiB]
+    #[arg(long, env = "OBSERVABILITY_ARCHIVE_CACHE_SIZE", value_name = "SIZE")]
+    #[serde(deserialize_with = "from_file")]
+    archive_cache_size: Option<Size>,
+
+    /// Whole days that stay in the database besides today; older ones are archived; never archives none [default: 30]
+    #[arg(long, env = "OBSERVABILITY_HOT_DAYS", value_name = "DAYS")]
+    #[serde(deserialize_with = "from_file")]
+    hot_days: Option<Days>,
+
+    /// The same for single tables: in the file only.
+    #[arg(skip)]
+    tables: Option<TableDays>,
+}
+
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[command(next_help_heading = "Retention")]
+#[serde(from = "Retain")]
+pub(super) struct RetentionOptions {
+    /// Days after which rows of tables and buckets of roll-ups are dropped, market_data=400d,rollup_1m=90d for
+    /// instance; what is not named is kept
+    #[arg(long, env = "OBSERVABILITY_RETAIN", value_name = "NAME=DAYS,...")]
+    retain: Option<Retain>,
 }
 
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -263,6 +314,8 @@ impl Options {
     pub(super) fn apply(self, settings: &mut Settings) {
         self.server.apply(&mut settings.server);
         self.store.apply(&mut settings.store);
+        self.archive.apply(&mut settings.store, &mut settings.archive);
+        self.retention.apply(&mut settings.retention);
         self.collect.apply(&mut settings.collect);
         self.query.apply(&mut settings.query);
         self.backup.apply(&mut settings.backup);
@@ -288,10 +341,35 @@ impl StoreOptions {
         set(&mut store.path, self.database);
         set(&mut store.batch_size, self.batch_size);
         set(&mut store.write_interval, self.write_interval);
+        set(&mut store.rollup_interval, self.rollup_interval);
         set(&mut store.memory_limit_bytes, self.memory_limit);
         set(&mut store.threads, self.threads);
         set(&mut store.readers, self.readers);
         set(&mut store.queue_bytes, self.queue_size);
+        set(&mut store.min_free_bytes, self.min_free_space);
+    }
+}
+
+impl ArchiveOptions {
+    fn apply(self, store: &mut StoreSettings, archive: &mut ArchiveSettings) {
+        if let Some(location) = self.archive_location {
+            store.archive = Some(location.into());
+        }
+        set(&mut store.archive_cache_bytes, self.archive_cache_size);
+        set(&mut archive.hot_days, self.hot_days);
+        set(&mut archive.tables, self.tables);
+    }
+}
+
+impl RetentionOptions {
+    fn apply(self, retention: &mut RetentionSettings) {
+        set(retention, self.retain);
+    }
+}
+
+impl From<Retain> for RetentionOptions {
+    fn from(retain: Retain) -> Self {
+        Self { retain: Some(retain) }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::config::{DEMO_DATABASE, DemoSettings, Settings, TlsSettings};
 
 /// Lays `given` (command line and environment) over `file`, and both over the defaults.
 ///
-/// The demo never uses the database that the file names: that one is the desk's.
+/// The demo never uses the database and the archive that the file names: those are the desk's.
 pub(super) fn resolve(given: Options, mut file: Options) -> Result<Settings, Unusable> {
     let mut settings = Settings::default();
     let demo = given.collect.demo.or(file.collect.demo).unwrap_or(false);
@@ -16,6 +16,7 @@ pub(super) fn resolve(given: Options, mut file: Options) -> Result<Settings, Unu
         settings.collect.demo = Some(DemoSettings::default());
         settings.store.path = PathBuf::from(DEMO_DATABASE);
         file.store.database = None;
+        file.archive.archive_location = None;
     }
     settings.server.tls = tls(
         given.server.ssl_certfile.clone().or(file.server.ssl_certfile.clone()),

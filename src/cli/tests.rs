@@ -31,7 +31,11 @@ fn outcome(parsed: Result<Invocation, Unusable>) -> Result<Settings, String> {
             Invocation::Serve(settings)
             | Invocation::Query(_, settings)
             | Invocation::Backup(_, settings)
-            | Invocation::Restore(_, settings),
+            | Invocation::Restore(_, settings)
+            | Invocation::Upkeep(_, settings)
+            | Invocation::Export(_, settings)
+            | Invocation::Import(_, settings)
+            | Invocation::ImportTimescale(_, settings),
         ) => Ok(settings),
         Err(error) => Err(error.to_string()),
     }

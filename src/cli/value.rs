@@ -69,7 +69,7 @@ impl fmt::Display for Expected {
 
 impl std::error::Error for Expected {}
 
-fn expected<T>(form: impl Into<String>) -> Result<T, Expected> {
+pub(super) fn expected<T>(form: impl Into<String>) -> Result<T, Expected> {
     Err(Expected(form.into()))
 }
 
@@ -246,7 +246,16 @@ where
     D: Deserializer<'de>,
     T: FromStr<Err: fmt::Display>,
 {
-    deserializer.deserialize_any(SettingVisitor(std::marker::PhantomData)).map(Some)
+    one(deserializer).map(Some)
+}
+
+/// Reads one value of the file through its `FromStr`.
+pub(super) fn one<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    deserializer.deserialize_any(SettingVisitor(std::marker::PhantomData))
 }
 
 struct SettingVisitor<T>(std::marker::PhantomData<T>);

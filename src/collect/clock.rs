@@ -1,9 +1,12 @@
 //! The timestamp of a round.
 
-use crate::time::Micros;
+use crate::time::{Micros, SECOND};
 
-/// Gives each round a later timestamp than the round before, even when the wall clock is set back: a repeated
-/// timestamp would replace a row.
+/// How far the wall clock may go back by itself while it is kept right. A larger step is somebody's correction.
+const CORRECTION: Micros = SECOND;
+
+/// Gives each round a timestamp of its own: a repeated one would replace a row. While the wall clock goes back a little,
+/// timestamps go on rising; when it is set back, they follow it.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     last: Option<Micros>,
@@ -12,7 +15,8 @@ pub(super) struct Clock {
 impl Clock {
     /// The timestamp for a round that begins when the wall clock shows `wall`.
     pub(super) fn stamp(&mut self, wall: Micros) -> Micros {
-        let stamp = self.last.map_or(wall, |last| wall.max(last.saturating_add(1)));
+        let next = self.last.map_or(wall, |last| last.saturating_add(1));
+        let stamp = if wall < next.saturating_sub(CORRECTION) { wall } else { wall.max(next) };
         self.last = Some(stamp);
         stamp
     }
@@ -23,8 +27,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stamps_rise_although_the_clock_is_set_back() {
+    fn stamps_rise_although_the_clock_goes_back_a_little() {
         let mut clock = Clock::default();
         assert_eq!([500, 700, 700, 300, 900].map(|wall| clock.stamp(wall)), [500, 700, 701, 702, 900]);
+    }
+
+    #[test]
+    fn stamps_follow_a_clock_that_is_set_back() {
+        let mut clock = Clock::default();
+        let hour = 3_600 * SECOND;
+        assert_eq!([hour, hour + 9, 500, 500, 900].map(|wall| clock.stamp(wall)), [hour, hour + 9, 500, 501, 900]);
     }
 }

@@ -55,6 +55,7 @@ impl Collect for Demo {
             let desk_period = Micros::try_from(self.interval.as_micros()).unwrap_or(SECOND);
             Simulator::new(&self.settings, desk_period, now, &self.restored)
         });
+        simulator.come_back_to(now);
         if simulator.skip_before(now.saturating_sub(patience)) {
             tracing::warn!("the simulation fell behind the clock and left out what it missed: ask for a lower rate");
         }

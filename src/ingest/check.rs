@@ -6,15 +6,15 @@ use arrow::record_batch::RecordBatch;
 
 use super::MAX_ROWS;
 use super::error::{DecodeError, REQUIRED};
-use super::timestamp::{FIRST, LAST, OUT_OF_RANGE};
+use super::timestamp::OUT_OF_RANGE;
 use crate::tables::{Column, ColumnKind, Table};
-use crate::time::format_naive;
+use crate::time::{FIRST, LAST, format_naive};
 
 /// The batch of `columns`, which have the table's types and follow `rows_before` other rows of the body.
 ///
 /// Required columns have a value in every row: not null, not empty, not NaN or infinite (a nullable float may be
 /// either, and is kept as it is). Timestamps lie in the years 1 to 9999.
-pub(super) fn batch(
+pub(crate) fn batch(
     table: &'static Table,
     columns: Vec<ArrayRef>,
     rows_before: usize,

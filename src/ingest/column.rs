@@ -5,11 +5,11 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Builder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 
 use super::rows::Value;
-use super::timestamp;
+use super::{number, timestamp};
 use crate::tables::ColumnKind;
 
 /// A column in the making, by its declared type.
-pub(super) enum ColumnBuilder {
+pub(crate) enum ColumnBuilder {
     Timestamp(TimestampMicrosecondBuilder),
     Text(StringBuilder),
     Double(Float64Builder),
@@ -18,7 +18,7 @@ pub(super) enum ColumnBuilder {
 }
 
 impl ColumnBuilder {
-    pub(super) fn new(kind: ColumnKind, capacity: usize) -> Self {
+    pub(crate) fn new(kind: ColumnKind, capacity: usize) -> Self {
         match kind {
             ColumnKind::Timestamp => Self::Timestamp(TimestampMicrosecondBuilder::with_capacity(capacity)),
             ColumnKind::Text => Self::Text(StringBuilder::with_capacity(capacity, capacity * 8)),
@@ -28,7 +28,7 @@ impl ColumnBuilder {
         }
     }
 
-    pub(super) fn append_null(&mut self) {
+    pub(crate) fn append_null(&mut self) {
         match self {
             Self::Timestamp(builder) => builder.append_null(),
             Self::Text(builder) => builder.append_null(),
@@ -45,11 +45,14 @@ impl ColumnBuilder {
                 builder.append_value(timestamp::parse(text).map_err(|reason| format!("{} {reason}", Shown(value)))?);
             }
             (Self::Text(builder), Value::Text(text)) => builder.append_value(text),
-            (Self::Double(builder), Value::Number(digits)) => builder.append_value(double(digits)?),
-            (Self::BigInt(builder), Value::Number(digits)) => builder.append_value(integer(digits)?),
+            (Self::Double(builder), Value::Number(digits)) => {
+                builder.append_value(number::double(digits).map_err(|reason| refused(digits, reason))?);
+            }
+            (Self::BigInt(builder), Value::Number(digits)) => {
+                builder.append_value(number::integer(digits).map_err(|reason| refused(digits, reason))?);
+            }
             (Self::Integer(builder), Value::Number(digits)) => {
-                let value = i32::try_from(integer(digits)?);
-                builder.append_value(value.map_err(|_| format!("{digits} does not fit 32 bits"))?);
+                builder.append_value(number::integer32(digits).map_err(|reason| refused(digits, reason))?);
             }
             (Self::Timestamp(_), other) => return Err(format!("{} is not a timestamp in text", Shown(other))),
             (Self::Text(_), other) => return Err(format!("{} is not text", Shown(other))),
@@ -58,7 +61,7 @@ impl ColumnBuilder {
         Ok(())
     }
 
-    pub(super) fn finish(&mut self) -> ArrayRef {
+    pub(crate) fn finish(&mut self) -> ArrayRef {
         match self {
             Self::Timestamp(builder) => Arc::new(builder.finish()),
             Self::Text(builder) => Arc::new(builder.finish()),
@@ -69,34 +72,9 @@ impl ColumnBuilder {
     }
 }
 
-/// The nearest float. A fraction is rounded as everywhere; an integer must come through whole.
-fn double(digits: &str) -> Result<f64, String> {
-    let value: f64 = digits.parse().map_err(|_| format!("\"{digits}\" is not a number"))?;
-    if value.is_infinite() && digits.bytes().any(|byte| byte.is_ascii_digit()) {
-        return Err(format!("{digits} does not fit a 64-bit float"));
-    }
-    // 15 digits always fit.
-    if digits.len() > 15 && digits.parse::<i128>().is_ok_and(|integer| value as i128 != integer) {
-        return Err(format!("{digits} would lose digits as a 64-bit float"));
-    }
-    Ok(value)
-}
-
-/// An integer, which may be spelled with a fraction of zero or an exponent.
-fn integer(digits: &str) -> Result<i64, String> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if let Ok(value) = digits.parse() {
-        return Ok(value);
-    }
-    if digits.parse::<i128>().is_ok() {
-        return Err(format!("{digits} does not fit 64 bits"));
-    }
-    let value: f64 = digits.parse().map_err(|_| format!("\"{digits}\" is not a number"))?;
-    if value.fract() == 0.0 && value.abs() < EXACT {
-        Ok(value as i64)
-    } else {
-        Err(format!("{digits} is not a whole number that fits 64 bits"))
-    }
+/// What is said of digits that cannot be stored; what is no number at all is quoted.
+fn refused(digits: &str, reason: &'static str) -> String {
+    if reason == number::NOT_A_NUMBER { format!("\"{digits}\" {reason}") } else { format!("{digits} {reason}") }
 }
 
 /// How much of a text an error shows.

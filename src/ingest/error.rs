@@ -103,7 +103,7 @@ impl DecodeError {
 }
 
 /// What is said of a required value that is null or absent.
-pub(super) const REQUIRED: &str = "a value is required";
+pub(crate) const REQUIRED: &str = "a value is required";
 
 fn at(row: Option<usize>) -> String {
     row.map_or_else(String::new, |row| format!("row {row}: "))

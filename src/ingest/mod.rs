@@ -7,17 +7,18 @@
 //! All or nothing: the first thing wrong with a body refuses the whole of it, with the row and the column named.
 
 mod arrow;
-mod check;
-mod column;
+pub(crate) mod check;
+pub(crate) mod column;
 mod convert;
 mod csv;
-mod error;
+pub(crate) mod error;
 mod inflation;
 mod json;
 mod normalise;
+pub(crate) mod number;
 mod parquet;
 mod rows;
-mod timestamp;
+pub(crate) mod timestamp;
 mod untrusted;
 
 use ::arrow::record_batch::RecordBatch;

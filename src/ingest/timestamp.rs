@@ -2,33 +2,56 @@
 
 use chrono::{NaiveDate, NaiveTime};
 
-use crate::time::{DAY, Micros, SECOND};
-
-/// The first and the last instant that is taken: the years 1 to 9999.
-pub(super) const FIRST: Micros = -62_135_596_800 * SECOND;
-pub(super) const LAST: Micros = 253_402_300_800 * SECOND - 1;
+use crate::time::{DAY, FIRST, LAST, Micros, SECOND};
 
 /// What is said of an instant outside of [`FIRST`] and [`LAST`].
-pub(super) const OUT_OF_RANGE: &str = "is outside the years 1 to 9999";
+pub(crate) const OUT_OF_RANGE: &str = "is outside the years 1 to 9999";
+/// What is said of an instant between two microseconds.
+pub(crate) const TOO_FINE: &str = "is finer than a microsecond, which would be lost";
+/// What is said of a text that is no timestamp.
+const FORM: &str = "is not a timestamp such as 2025-10-21T22:00:00.500000, with or without Z or an offset";
+
+/// A timestamp as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// What the clock shows, as if it were UTC, cut to the microsecond.
+    pub(crate) local: Micros,
+    /// How far the clock is ahead of UTC, where the text says.
+    pub(crate) offset: Option<Micros>,
+    /// The first digit beyond the microsecond, where any of them is not zero.
+    pub(crate) finer: Option<u8>,
+}
 
 /// Reads ISO 8601: a date, then optionally `T`, a blank or `_` and a time of day, with a fraction of up to six digits
 /// and `Z` or an offset. Without an offset the time is UTC. On an error, says what is wrong with the text.
-pub(super) fn parse(text: &str) -> Result<Micros, &'static str> {
-    const FORM: &str = "is not a timestamp such as 2025-10-21T22:00:00.500000, with or without Z or an offset";
+pub(crate) fn parse(text: &str) -> Result<Micros, &'static str> {
+    let written = read(text)?;
+    if written.finer.is_some() {
+        return Err(TOO_FINE);
+    }
+    within(written.local - written.offset.unwrap_or(0))
+}
+
+/// The instant, if it is one that is taken.
+pub(crate) fn within(instant: Micros) -> Result<Micros, &'static str> {
+    if (FIRST..=LAST).contains(&instant) { Ok(instant) } else { Err(OUT_OF_RANGE) }
+}
+
+/// Reads what [`parse`] reads, and leaves it to the caller what a missing offset means.
+pub(crate) fn read(text: &str) -> Result<Written, &'static str> {
     let mut rest = Reader(text.as_bytes());
     let date = rest.date().ok_or(FORM)?;
-    let mut instant = i64::from(date.to_epoch_days()) * DAY;
+    let mut written = Written { local: i64::from(date.to_epoch_days()) * DAY, offset: None, finer: None };
     if rest.any_of(b"T _t").is_some() {
-        instant += rest.time_of_day().ok_or(FORM)?;
+        written.local += rest.time_of_day().ok_or(FORM)?;
         if rest.any_of(b".").is_some() {
-            instant += rest.fraction().ok_or(FORM)?.ok_or("is finer than a microsecond, which would be lost")?;
+            let (micros, finer) = rest.fraction().ok_or(FORM)?;
+            written.local += micros;
+            written.finer = finer;
         }
-        instant -= rest.offset().ok_or(FORM)?;
+        written.offset = rest.offset().ok_or(FORM)?;
     }
-    if !rest.0.is_empty() {
-        return Err(FORM);
-    }
-    if (FIRST..=LAST).contains(&instant) { Ok(instant) } else { Err(OUT_OF_RANGE) }
+    if rest.0.is_empty() { Ok(written) } else { Err(FORM) }
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -70,16 +93,20 @@ impl Reader<'_> {
         Some(i64::from(hour * 3_600 + minute * 60 + second) * SECOND)
     }
 
-    /// Digits after the point, or `Some(None)` when a digit beyond the sixth is not zero.
-    fn fraction(&mut self) -> Option<Option<Micros>> {
+    /// Digits after the point as microseconds, and the seventh of them unless it and all after it are zero.
+    fn fraction(&mut self) -> Option<(Micros, Option<u8>)> {
         let mut micros = 0;
-        let mut exact = true;
+        let (mut seventh, mut finer) = (0, false);
         let mut count = 0;
         while let Some(digit) = self.any_of(b"0123456789") {
+            let digit = digit - b'0';
             if count < 6 {
-                micros = micros * 10 + i64::from(digit - b'0');
+                micros = micros * 10 + i64::from(digit);
             } else {
-                exact &= digit == b'0';
+                finer |= digit != 0;
+            }
+            if count == 6 {
+                seventh = digit;
             }
             count += 1;
         }
@@ -87,20 +114,21 @@ impl Reader<'_> {
             return None;
         }
         let missing = 6_u32.saturating_sub(count);
-        Some(exact.then_some(micros * 10_i64.pow(missing)))
+        Some((micros * 10_i64.pow(missing), finer.then_some(seventh)))
     }
 
-    /// How far the text's clock is ahead of UTC.
-    fn offset(&mut self) -> Option<Micros> {
+    /// How far the text's clock is ahead of UTC, where it says.
+    fn offset(&mut self) -> Option<Option<Micros>> {
         let sign = match self.any_of(b"Zz+-") {
-            None | Some(b'Z' | b'z') => return Some(0),
+            None => return Some(None),
+            Some(b'Z' | b'z') => return Some(Some(0)),
             Some(b'-') => -1,
             Some(_) => 1,
         };
         let hours = self.digits(2)?;
         self.any_of(b":");
         let minutes = self.digits(2)?;
-        (hours < 24 && minutes < 60).then(|| sign * i64::from(hours * 3_600 + minutes * 60) * SECOND)
+        (hours < 24 && minutes < 60).then(|| Some(sign * i64::from(hours * 3_600 + minutes * 60) * SECOND))
     }
 }
 

@@ -7,10 +7,15 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
-use super::{Queries, Window};
+use super::cover::{Segment, cover, pieces};
+use super::source::{self, Source};
+use super::{Queries, Window, statement};
 use crate::batch::{BatchStream, ReadError};
-use crate::store::Value;
+use crate::store::{NewestFirst, Snapshot, Value};
 use crate::time::{Micros, SECOND};
+
+/// Rows of a piece of an answer, which are held while they are put in order.
+const PIECE_ROWS: usize = 131_072;
 
 /// A question for history.
 #[derive(Debug, Clone, PartialEq)]
@@ -162,13 +167,30 @@ impl Queries {
             (MetricType::System, None) => "history/system_raw",
         };
         let width = request.interval.unwrap_or(Interval::DEFAULT).micros();
-        let values = [
-            ("start", Value::Timestamp(window.start)),
-            ("end", Value::Timestamp(window.end)),
-            ("width", Value::Integer(width)),
-            ("symbols", Value::TextList(request.symbols.clone())),
-        ];
-        self.named(name, &values).await
+        let mut values = window.values().to_vec();
+        values.push(("symbols", Value::TextList(request.symbols.clone())));
+        let symbols = request.symbols.len();
+        let text = self.find(name)?;
+        let Some(table) = source::bucketed(&text) else { return self.named(name, window, values).await };
+        let question = move |snapshot: &Snapshot<'_>| {
+            let labels = if symbols > 0 { symbols } else { snapshot.labels(table) };
+            let buckets = i64::try_from(PIECE_ROWS / labels.max(1)).unwrap_or(1).max(1);
+            let segments = cover(&snapshot.rolled(table)?, width, window.start, window.until());
+            let mut pieces = pieces(&segments, width, buckets);
+            if pieces.is_empty() {
+                pieces.push(Vec::new());
+            }
+            let of_piece = |piece: &Vec<Segment>| {
+                let expanded = source::expand(&text, |source| match source {
+                    Source::Rows(table) => snapshot.rows(table, window.start, window.until()),
+                    Source::Buckets(table, condition) => source::buckets(snapshot, table, piece, width, condition),
+                })?;
+                let order = NewestFirst { label: table.label };
+                Ok(statement(name, &expanded, &values)?.newest_first(order))
+            };
+            pieces.iter().map(of_piece).collect()
+        };
+        self.reader.ask(question, self.time_limit).await
     }
 }
 

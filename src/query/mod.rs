@@ -3,14 +3,18 @@
 //! Every answer is a [`BatchStream`]: nothing is materialised on the way to the socket, and
 //! dropping the stream cancels the query.
 
+mod cover;
+mod export;
 mod history;
 mod named;
 mod restore;
+mod source;
 mod sql;
 mod summary;
 mod trades;
 mod window;
 
+pub use export::Export;
 pub use history::{HistoryRequest, Interval, MetricType};
 pub use named::{NamedQueries, QueryFileError};
 pub use trades::{ExecutionQuality, TradeFilter, TradeStatistics};
@@ -24,9 +28,14 @@ use futures::TryStreamExt;
 
 use crate::batch::{BatchStream, ReadError};
 use crate::config::QuerySettings;
-use crate::store::{Reader, Value};
+use crate::store::{Reader, Snapshot, Statement, Value};
 use crate::tables;
+use named::NamedQuery;
+use source::Source;
 
+/// How long an export may take. It is as long as the client's line makes it, but not for ever: what an export reads is
+/// of the moment at which it began, and the database cannot shorten its log while it is kept.
+const EXPORT_LIMIT: Duration = Duration::from_secs(6 * 3_600);
 /// How long the readiness check may take.
 const CHECK_LIMIT: Duration = Duration::from_secs(2);
 
@@ -36,6 +45,7 @@ pub struct Queries {
     reader: Reader,
     named: Arc<NamedQueries>,
     time_limit: Duration,
+    export_time_limit: Duration,
     sql: Arc<sql::Session>,
 }
 
@@ -43,7 +53,13 @@ impl Queries {
     /// Asks `reader`, with the texts of `named`, within `settings`.
     pub fn new(reader: Reader, named: Arc<NamedQueries>, settings: &QuerySettings) -> Self {
         let sql = Arc::new(sql::Session::new(reader.clone(), settings.clone()));
-        Self { reader, named, time_limit: settings.time_limit, sql }
+        Self {
+            reader,
+            named,
+            time_limit: settings.time_limit,
+            export_time_limit: EXPORT_LIMIT.max(settings.time_limit),
+            sql,
+        }
     }
 
     /// Runs users' own SQL, read only. `parameters` is a list for `$1`, an object for `$name`, or null.
@@ -55,8 +71,9 @@ impl Queries {
     /// were.
     pub async fn reload(&self) -> Result<(), QueryFileError> {
         let Some(queries) = self.named.read()? else { return Ok(()) };
-        for (name, query) in &queries {
-            let planned = self.reader.reserved().plan(query.sql.clone()).await;
+        for (name, text) in &queries {
+            let (name, text) = (*name, text.clone());
+            let planned = self.reader.reserved().plan(move |snapshot| Ok(sample(&text, snapshot)?.sql)).await;
             planned.map_err(|error| QueryFileError::Unusable { name, error })?;
         }
         self.named.replace(queries);
@@ -71,28 +88,63 @@ impl Queries {
     /// Whether the database answers at all.
     pub async fn check(&self) -> Result<(), ReadError> {
         let query = self.find("health/check")?;
-        let answer = self.reader.reserved().query(query.sql.clone(), Vec::new(), CHECK_LIMIT).await?;
+        let answer = self.reader.reserved().query(query, Vec::new(), CHECK_LIMIT).await?;
         answer.try_collect::<Vec<_>>().await.map(drop)
     }
 
-    /// Runs a query of `queries/`.
-    async fn named(&self, name: &str, values: &[(&str, Value)]) -> Result<BatchStream, ReadError> {
-        let query = self.find(name)?;
-        let parameters = query.bind(values).map_err(|parameter| {
-            ReadError::Failed(format!("queries/{name}.sql has a parameter that nobody gives: ${parameter}"))
-        })?;
-        self.reader.query(query.sql.clone(), parameters, self.time_limit).await
+    /// Runs a query of `queries/` over a window; its sources are what lies in the window.
+    async fn named(
+        &self,
+        name: &'static str,
+        window: Window,
+        values: Vec<(&'static str, Value)>,
+    ) -> Result<BatchStream, ReadError> {
+        let text = self.find(name)?;
+        let question = move |snapshot: &Snapshot<'_>| {
+            let expanded = source::expand(&text, |source| match source {
+                Source::Rows(table) => snapshot.rows(table, window.start, window.until()),
+                Source::Buckets(table, condition) => {
+                    let segments = cover::cover(&snapshot.rolled(table)?, source::WHOLE, window.start, window.until());
+                    source::buckets(snapshot, table, &segments, source::WHOLE, condition)
+                }
+            })?;
+            Ok(vec![statement(name, &expanded, &values)?])
+        };
+        self.reader.ask(question, self.time_limit).await
     }
 
     /// The answer of a query of `queries/` that has one row.
-    async fn row(&self, name: &str, values: &[(&str, Value)]) -> Result<RecordBatch, ReadError> {
-        let row = first_row(&mut self.named(name, values).await?).await?;
+    async fn row(
+        &self,
+        name: &'static str,
+        window: Window,
+        values: Vec<(&'static str, Value)>,
+    ) -> Result<RecordBatch, ReadError> {
+        let row = first_row(&mut self.named(name, window, values).await?).await?;
         row.ok_or_else(|| ReadError::Failed(format!("queries/{name}.sql gave no row")))
     }
 
-    fn find(&self, name: &str) -> Result<Arc<named::NamedQuery>, ReadError> {
+    fn find(&self, name: &str) -> Result<Arc<str>, ReadError> {
         self.named.find(name).ok_or_else(|| ReadError::Failed(format!("queries/{name}.sql is missing")))
     }
+}
+
+/// A query of `queries/` with its sources filled in and its values bound.
+fn statement(name: &str, expanded: &str, values: &[(&'static str, Value)]) -> Result<Statement, ReadError> {
+    let query = NamedQuery::parse(expanded);
+    let parameters = query.bind(values).map_err(|parameter| {
+        ReadError::Failed(format!("queries/{name}.sql has a parameter that nobody gives: ${parameter}"))
+    })?;
+    Ok(Statement::new(query.sql, parameters))
+}
+
+/// A query over no time at all, to see whether it can be planned.
+fn sample(text: &str, snapshot: &Snapshot<'_>) -> Result<NamedQuery, ReadError> {
+    let expanded = source::expand(text, |source| match source {
+        Source::Rows(table) => snapshot.rows(table, 0, 0),
+        Source::Buckets(table, condition) => source::buckets(snapshot, table, &[], source::WHOLE, condition),
+    })?;
+    Ok(NamedQuery::parse(&expanded))
 }
 
 /// The first row of an answer, if it has one.

@@ -74,12 +74,12 @@ pub enum QueryFileError {
 }
 
 /// Queries by name.
-type ByName = HashMap<&'static str, Arc<NamedQuery>>;
+type ByName = HashMap<&'static str, Arc<str>>;
 
 impl NamedQueries {
     /// The built-in queries. Files of the same path below `directory` replace them once they are read.
     pub fn new(directory: Option<PathBuf>) -> Self {
-        let built_in = BUILT_IN.iter().map(|(name, text)| (*name, Arc::new(NamedQuery::parse(text))));
+        let built_in = BUILT_IN.iter().map(|(name, text)| (*name, Arc::from(*text)));
         Self { directory, queries: RwLock::new(built_in.collect()) }
     }
 
@@ -88,7 +88,7 @@ impl NamedQueries {
         let Some(directory) = &self.directory else { return Ok(None) };
         let read = |(name, text): &(&'static str, &str)| {
             let replacement = replacement(directory, name)?;
-            Ok((*name, Arc::new(NamedQuery::parse(replacement.as_deref().unwrap_or(text)))))
+            Ok((*name, Arc::from(replacement.as_deref().unwrap_or(text))))
         };
         BUILT_IN.iter().map(read).collect::<Result<_, _>>().map(Some)
     }
@@ -107,8 +107,8 @@ impl NamedQueries {
         BUILT_IN.iter().filter_map(changed).max()
     }
 
-    /// The query of that name, if there is one.
-    pub fn find(&self, name: &str) -> Option<Arc<NamedQuery>> {
+    /// The text of the query of that name, if there is one.
+    pub fn find(&self, name: &str) -> Option<Arc<str>> {
         self.queries.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 }

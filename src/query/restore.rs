@@ -4,7 +4,7 @@ use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use futures::TryStreamExt;
 
-use super::Queries;
+use super::{Queries, Window};
 use crate::batch::ReadError;
 use crate::tables::{ExecutionMetricsRow, StrategyMetricsRow};
 
@@ -22,10 +22,10 @@ impl Queries {
 
     async fn rows<T>(
         &self,
-        name: &str,
+        name: &'static str,
         read: impl Fn(&RecordBatch) -> Result<Vec<T>, ArrowError>,
     ) -> Result<Vec<T>, ReadError> {
-        let batches: Vec<_> = self.named(name, &[]).await?.try_collect().await?;
+        let batches: Vec<_> = self.named(name, Window::ALL, Vec::new()).await?.try_collect().await?;
         let rows: Result<Vec<Vec<T>>, _> = batches.iter().map(read).collect();
         rows.map(|rows| rows.into_iter().flatten().collect()).map_err(|error| ReadError::Failed(error.to_string()))
     }

@@ -57,27 +57,26 @@ pub struct ExecutionQuality {
 impl Queries {
     /// Fills, oldest first, in the columns of the wire.
     pub async fn trades(&self, filter: &TradeFilter) -> Result<BatchStream, ReadError> {
-        self.named("trades/list", &filter.values()).await
+        self.named("trades/list", filter.window, filter.values()).await
     }
 
     /// How many fills match the filter, its limit and offset apart.
     pub async fn count_trades(&self, filter: &TradeFilter) -> Result<u64, ReadError> {
-        let row = self.row("trades/count", &filter.values()).await?;
+        let row = self.row("trades/count", filter.window, filter.values()).await?;
         Ok(u64::try_from(integer(&row, "total")).unwrap_or(0))
     }
 
     /// The fill of that id, one row, or `None`.
     pub async fn trade(&self, trade_id: &str) -> Result<Option<BatchStream>, ReadError> {
-        let values = [("trade_id", Value::Text(trade_id.to_owned()))];
-        let mut answer = self.named("trades/by_id", &values).await?;
+        let values = vec![("trade_id", Value::Text(trade_id.to_owned()))];
+        let mut answer = self.named("trades/by_id", Window::ALL, values).await?;
         let row = first_row(&mut answer).await?;
         Ok(row.map(|row| BatchStream::new(row.schema(), stream::iter([Ok(row)]))))
     }
 
     /// Figures over the fills of a window, of one symbol or of all.
     pub async fn trade_statistics(&self, symbol: Option<&str>, window: Window) -> Result<TradeStatistics, ReadError> {
-        let [start, end] = window.values();
-        let row = self.row("trades/statistics", &[start, end, ("symbol", text_or_null(symbol))]).await?;
+        let row = self.row("trades/statistics", window, vec![("symbol", text_or_null(symbol))]).await?;
         Ok(TradeStatistics {
             count: integer(&row, "count"),
             total_volume: number(&row, "total_volume"),
@@ -92,7 +91,7 @@ impl Queries {
     pub async fn execution_quality(&self) -> Result<ExecutionQuality, ReadError> {
         let now = time::now();
         let today = Window { start: time::day_start(now), end: now };
-        let row = self.row("trades/execution_quality", &today.values()).await?;
+        let row = self.row("trades/execution_quality", today, Vec::new()).await?;
         Ok(ExecutionQuality {
             fill_rate: number(&row, "fill_rate"),
             avg_latency_ms: number(&row, "avg_latency_ms"),
@@ -104,10 +103,10 @@ impl Queries {
 }
 
 impl TradeFilter {
-    fn values(&self) -> [(&'static str, Value); 6] {
+    fn values(&self) -> Vec<(&'static str, Value)> {
         let [start, end] = self.window.values();
         let whole = |count: u64| Value::Integer(i64::try_from(count).unwrap_or(i64::MAX));
-        [
+        vec![
             start,
             end,
             ("symbol", text_or_null(self.symbol.as_deref())),

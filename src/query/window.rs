@@ -13,6 +13,14 @@ pub struct Window {
 }
 
 impl Window {
+    /// All instants that have a date of four digits.
+    pub(super) const ALL: Self = Self { start: -719_162 * DAY, end: 2_932_897 * DAY - 1 };
+
+    /// The first instant after it.
+    pub(super) fn until(self) -> Micros {
+        self.end.saturating_add(1)
+    }
+
     /// The bounds as the parameters that every windowed query has.
     pub(super) fn values(self) -> [(&'static str, Value); 2] {
         [("start", Value::Timestamp(self.start)), ("end", Value::Timestamp(self.end))]

@@ -45,6 +45,14 @@ pub async fn components(State(state): State<AppState>) -> Json<Value> {
         });
         components.insert("backup".to_owned(), object);
     }
+    let upkeep = state.upkeep.last();
+    if upkeep.ended_at.is_some() {
+        healthy &= upkeep.last_error.is_none();
+        let mut object = json!(upkeep);
+        object["name"] = json!("archive");
+        object["status"] = json!(if upkeep.last_error.is_none() { READY } else { "failing" });
+        components.insert("archive".to_owned(), object);
+    }
     Json(json!({
         "status": if healthy { "healthy" } else { "degraded" },
         "components": components,

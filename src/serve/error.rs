@@ -91,6 +91,7 @@ impl ApiError {
             Self::Write(error) => match error {
                 WriteError::Busy => StatusCode::TOO_MANY_REQUESTS,
                 WriteError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                WriteError::NoSpace(_) => StatusCode::INSUFFICIENT_STORAGE,
                 WriteError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
                 // The rows passed every check, so that what the database has against them is no fault of the client.
                 WriteError::Rejected(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -110,9 +111,13 @@ impl IntoResponse for ApiError {
             Self::Validation(problems) => (status, Json(json!({ "detail": problems }))).into_response(),
             other => detail(status, &other.to_string()),
         };
-        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        }
+        let seconds = match status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "1",
+            // Somebody has to make room first.
+            StatusCode::INSUFFICIENT_STORAGE => "10",
+            _ => return response,
+        };
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(seconds));
         response
     }
 }

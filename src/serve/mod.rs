@@ -4,8 +4,8 @@
 //!   with a slash too many; `front` is what every request passes on its way in and out: `cors`, `traffic`,
 //!   `access_log`.
 //! * `root`, `health`, `metrics`, `summary`, `history`, `trades`, `system`, `components` answer the documented API;
-//!   `ingest` takes rows in; `sql` answers users' own questions.
-//! * `operator` lets only the operator through to `backup`.
+//!   `ingest` takes rows in; `export` gives them out whole; `sql` answers users' own questions.
+//! * `operator` lets only the operator through to `backup` and `upkeep`.
 //! * `validation` reads what clients send; `respond` sends rows in any format; `error` is all that can go wrong.
 //! * [`ws`] is the live stream; `docs` and `openapi` the reference.
 //!
@@ -17,6 +17,7 @@ mod components;
 mod cors;
 mod docs;
 mod error;
+mod export;
 mod front;
 mod health;
 mod history;
@@ -33,6 +34,7 @@ mod summary;
 mod system;
 mod trades;
 pub mod traffic;
+mod upkeep;
 mod validation;
 pub mod ws;
 
@@ -82,6 +84,9 @@ where
         .add("/api/system/logs/recent", get(system::recent_logs))
         .add("/api/system/alerts/acknowledge/{alert_id}", post(system::acknowledge))
         .add("/api/ingest/{table}", ingest::route(&state))
+        .add("/api/operator/archive", post(upkeep::archive))
+        .add("/api/operator/retention", post(upkeep::retention))
+        .add("/api/export/{table}", get(export::export))
         .add("/api/sql", post(sql::sql))
         .add("/api/operator/backup", post(backup::take))
         .merge(docs::routes(), &["/docs", "/redoc", "/docs/oauth2-redirect", "/openapi.json"])

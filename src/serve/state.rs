@@ -14,6 +14,7 @@ use crate::live::Live;
 use crate::log::RecentLogs;
 use crate::query::Queries;
 use crate::store::lock::OperatorToken;
+use crate::upkeep::Upkeep;
 
 /// The parts that answers are made of. Cheap to clone: every field is a handle.
 #[derive(Clone)]
@@ -34,6 +35,8 @@ pub struct AppState {
     pub logs: RecentLogs,
     /// WebSocket clients.
     pub websockets: Arc<ws::Clients>,
+    /// What happens once a day.
+    pub upkeep: Upkeep,
     /// What requests took.
     pub traffic: Arc<Traffic>,
     /// Cancelled when the server begins to stop.

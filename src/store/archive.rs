@@ -9,13 +9,14 @@ use futures::TryStreamExt;
 
 use super::maintenance::{Hands, Maintenance, MaintenanceError};
 use super::reader::{Reader, failed};
+use super::rollup::Level;
 use super::snapshot::{ArchivedDay, Snapshot, Statement};
 use super::text::fill;
 use super::value::Value;
 use crate::archive::{ArchiveError, Files, Lease};
 use crate::batch::{BatchStream, Checksum, ReadError};
 use crate::tables::{TIME_COLUMN, Table};
-use crate::time::{DAY, Micros};
+use crate::time::{self, DAY, Micros};
 
 /// The instants that the database knows; a question may be about any.
 const EARLIEST: Micros = -9_223_372_022_400_000_000;
@@ -63,6 +64,24 @@ pub(super) fn rows_of(
     let only_paths = |days: &[(&ArchivedDay, &Path)]| days.iter().map(|(_, path)| quoted(path)).collect::<Vec<_>>();
     let relation = relation(table, &only_paths(&settled), &only_paths(&late), &hot);
     Ok((relation, Some(lease)))
+}
+
+/// Notes, in the open transaction, that the database has rows of these days: where a day is archived already, they replace
+/// those of its file.
+pub(super) fn note_late(
+    connection: &Connection,
+    table: &Table,
+    days: &std::collections::BTreeSet<Micros>,
+) -> Result<(), duckdb::Error> {
+    // A day that is not over is never in the archive.
+    let today = time::day_start(time::now());
+    let past: Vec<_> =
+        days.iter().filter(|day| **day < today).map(|day| format!("make_timestamp({day})::DATE")).collect();
+    if past.is_empty() {
+        return Ok(());
+    }
+    connection
+        .execute_batch(&fill(include_str!("../../queries/archive/late.sql"), table).replace("{days}", &past.join(", ")))
 }
 
 /// The archived days of a table that have an instant from `start` to `end`, oldest first.
@@ -247,7 +266,47 @@ async fn integers(answer: BatchStream) -> Result<Vec<Vec<i64>>, ReadError> {
     Ok(rows)
 }
 
+impl Reader {
+    /// How many buckets a level of a table's roll-ups has before an instant.
+    pub async fn buckets_before(
+        &self,
+        table: &'static Table,
+        level: Level,
+        before: Micros,
+        limit: Duration,
+    ) -> Result<u64, ReadError> {
+        let rolled = self.look(move |snapshot| snapshot.rolled(table)).await?;
+        if !rolled.iter().any(|rolled| rolled.level == level && rolled.from < before) {
+            return Ok(0);
+        }
+        let sql = of_level(include_str!("../../queries/rollup/before.sql"), table, level);
+        let rows = integers(self.query(sql, vec![Value::Timestamp(before)], limit).await?).await?;
+        Ok(rows.into_iter().flatten().next().and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+    }
+}
+
+fn of_level(sql: &str, table: &Table, level: Level) -> String {
+    fill(sql, table).replace("{level}", level.name())
+}
+
 impl Maintenance {
+    /// Drops the buckets of a level of a table's roll-ups before an instant. Returns how many there were.
+    pub async fn drop_buckets(
+        &self,
+        table: &'static Table,
+        level: Level,
+        before: Micros,
+    ) -> Result<u64, MaintenanceError> {
+        self.transact(move |hands| {
+            let dropped = of_level(include_str!("../../queries/rollup/drop.sql"), table, level);
+            let dropped = hands.connection.execute(&dropped, [instant(before)])?;
+            let raised = include_str!("../../queries/rollup/raise.sql");
+            hands.connection.execute(raised, params![table.name, level.name(), instant(before)])?;
+            Ok(dropped as u64)
+        })
+        .await
+    }
+
     /// How often rows were stored into a complete day, since the start.
     pub async fn touched(&self, table: &'static Table, day: Micros) -> Result<u64, MaintenanceError> {
         self.run(move |_, touched| Ok(touched.count(table, day))).await
@@ -339,14 +398,14 @@ impl Snapshot<'_> {
     /// The rows of a table as a relation for FROM: all that the database has, and the archived days that meet the span
     /// from `from` up to but not including `until`. Just the name of the table where no archived day does.
     pub fn rows(&self, table: &Table, from: Micros, until: Micros) -> Result<String, ReadError> {
-        let (relation, lease) = rows_of(self.connection, self.files, self.limit, table, from, until)?;
+        let (relation, lease) = rows_of(self.connection, &self.shared.files, self.limit, table, from, until)?;
         self.leases.borrow_mut().extend(lease);
         Ok(relation)
     }
 
     /// Makes the files of days readable until the question has been answered, and gives their paths as a literal.
     fn paths(&self, days: &[ArchivedDay]) -> Result<Vec<String>, ReadError> {
-        let lease = lease(self.files, days, self.limit)?;
+        let lease = lease(&self.shared.files, days, self.limit)?;
         let paths = lease.paths().iter().map(|path| quoted(path)).collect();
         self.leases.borrow_mut().push(lease);
         Ok(paths)

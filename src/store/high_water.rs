@@ -49,6 +49,11 @@ impl HighWater {
         Ok(Self { label, committed, open: Marks::default() })
     }
 
+    /// The number of series.
+    pub fn len(&self) -> usize {
+        self.committed.len()
+    }
+
     /// Parts a batch and moves the open marks.
     pub fn part(&mut self, batch: &RecordBatch) -> Result<Parted, ArrowError> {
         let times = column::<TimestampMicrosecondArray>(batch, TIME_COLUMN)?;

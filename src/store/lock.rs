@@ -76,7 +76,10 @@ impl Lock {
             Err(TryLockError::Error(source)) => return Err(unusable(source)),
         }
         let lock = Self { file, path: lock_path.clone(), token: OperatorToken::random() };
-        lock.write(None).map_err(unusable)?;
+        if let Err(error) = lock.write(None) {
+            // A disk that is full lets nothing be written and everything be read.
+            tracing::warn!(path = %lock.path.display(), %error, "the lock file does not say who has the database");
+        }
         Ok(lock)
     }
 

@@ -3,25 +3,31 @@
 //! [`Store::open`] takes the lock file and the only connection the program opens; every other connection is a clone of
 //! it. `writer` is the one thread that changes the file: `table_writer` stores a table's rows so that the last write
 //! of a key wins, with the help of `high_water`. [`Reader`] streams answers from a pool of connections and `interrupt`
-//! stops those that take too long or that nobody waits for. `archive` makes the days in the database and those in the
-//! archive one table. `schema` brings the file to the declared tables.
+//! stops those that take too long or that nobody waits for. `rollup` keeps buckets, `archive` makes the days in the
+//! database and those in the archive one table. `schema` brings the file to the declared tables, `legacy` before it
+//! those of an older service. `recover` opens a file whose log is damaged, and `space` keeps the disk from running full.
 
 mod archive;
 mod error;
 mod failure;
+mod files;
 mod high_water;
 mod interrupt;
+mod legacy;
 mod load;
 pub mod lock;
 mod maintenance;
 mod reader;
+mod recover;
 mod rollup;
 pub mod schema;
 mod snapshot;
+mod space;
 mod table_writer;
 mod text;
 mod transaction;
 mod value;
+mod write_ahead_log;
 mod writer;
 
 use std::net::SocketAddr;
@@ -36,8 +42,9 @@ pub use error::StoreError;
 pub use failure::Failure;
 pub use maintenance::{Maintenance, MaintenanceError};
 pub use reader::Reader;
-pub use rollup::{LEVELS, Level};
-pub use snapshot::{ArchivedDay, Rolled, Snapshot, Statement};
+pub use recover::Loss;
+pub use rollup::{FINEST, LEVELS, Level, Rollups, TableRollup, text as rollup_text};
+pub use snapshot::{ArchivedDay, NewestFirst, Rolled, Snapshot, Statement};
 pub use transaction::ReadTransaction;
 pub use value::Value;
 
@@ -57,7 +64,9 @@ pub struct Store {
     reader: Reader,
     files: Files,
     maintenance: Maintenance,
+    rollups: Rollups,
     failure: Failure,
+    losses: Vec<Loss>,
     stop: CancellationToken,
     writer: std::thread::JoinHandle<()>,
 }
@@ -68,33 +77,38 @@ impl Store {
     /// Must be called on a runtime. Fails when another server has the file, when the file cannot be used, or when its
     /// tables are not the declared ones.
     pub fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
-        if let Some(directory) = settings.path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-            std::fs::create_dir_all(directory)
-                .map_err(|source| StoreError::Unusable { path: directory.to_owned(), source })?;
-        }
+        files::prepare(&settings.path)?;
         let lock = lock::Lock::acquire(&settings.path)?;
-        let connection = connect(&settings.path, settings)?;
+        let (connection, losses) = recover::open(settings)?;
+        let connection = legacy::rebuild(connection, settings)?;
         schema::migrate(&connection)?;
+        recover::report(&connection, &losses)?;
         let clones = |count| (0..count).map(|_| connection.try_clone()).collect::<Result<Vec<_>, _>>();
-        let failure = Failure::default();
-        let (clients, reserve, held) =
-            (clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, clones(HELD_READERS)?);
+        let (failure, rollups) = (Failure::default(), Rollups::default());
         let files = Files::new(&settings.archive(), &settings.archive_cache(), settings.archive_cache_bytes)
             .map_err(Box::new)?;
-        let reader = Reader::new(clients, reserve, held, files.clone(), failure.clone());
+        let shared = reader::Shared { files: files.clone(), rollups: rollups.clone(), failure: failure.clone() };
+        let (clients, reserve, held) =
+            (clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, clones(HELD_READERS)?);
+        let reader = Reader::new([clients, reserve, held], shared.clone());
         lock_down(&connection, files.directory())?;
 
         let (batches, receiver) = channel(settings.queue_bytes);
         let stop = CancellationToken::new();
-        let pace = writer::Pace { batch_size: settings.batch_size, write_interval: settings.write_interval };
+        let pace = writer::Pace {
+            batch_size: settings.batch_size,
+            write_interval: settings.write_interval,
+            rollup_interval: settings.rollup_interval,
+        };
         let (maintenance, tasks) = maintenance::channel();
-        let writer = writer::Writer::new(connection, receiver, tasks, pace, failure.clone())?;
+        let space = space::Space::new(&settings.path, settings.min_free_bytes, batches.gate());
+        let writer = writer::Writer::new(connection, receiver, tasks, pace, shared, space)?;
         let (runtime, stopped) = (Handle::current(), stop.clone());
         let writer = std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || writer.run(&runtime, &stopped))
             .map_err(|error| StoreError::Writer(error.to_string()))?;
-        Ok(Self { lock, batches, reader, files, maintenance, failure, stop, writer })
+        Ok(Self { lock, batches, reader, files, maintenance, rollups, failure, losses, stop, writer })
     }
 
     /// The way in.
@@ -112,6 +126,11 @@ impl Store {
         self.maintenance.clone()
     }
 
+    /// How far the roll-ups are.
+    pub fn rollups(&self) -> Rollups {
+        self.rollups.clone()
+    }
+
     /// The files of archived days.
     pub fn files(&self) -> Files {
         self.files.clone()
@@ -120,6 +139,11 @@ impl Store {
     /// Raised when the engine cannot go on: the program has to end and be started again.
     pub fn failure(&self) -> Failure {
         self.failure.clone()
+    }
+
+    /// What could not be taken over from the log of the last run.
+    pub fn losses(&self) -> &[Loss] {
+        &self.losses
     }
 
     /// Tells others where this server can be asked.
@@ -154,14 +178,22 @@ fn lock_down(connection: &Connection, directory: &Path) -> Result<(), duckdb::Er
 
 /// The only place where the program opens a connection.
 fn connect(path: &Path, settings: &StoreSettings) -> Result<Connection, duckdb::Error> {
+    let disk = space::Disk::of(path);
+    let floor = disk.map_or(settings.min_free_bytes, |disk| disk.floor(settings.min_free_bytes));
+    // Half of what may be used: what a query spills must not be what the writer lacks.
+    let spill = disk.map_or(1 << 50, |disk| disk.free.saturating_sub(floor) / 2);
     let config = Config::default()
         .max_memory(&format!("{}B", settings.memory_limit_bytes))?
         .threads(i64::try_from(settings.threads.max(1)).unwrap_or(i64::MAX))?
         .with("autoinstall_known_extensions", "false")?
         .with("autoload_known_extensions", "false")?
         // A checkpoint at the default 16 MiB of log is what a writer of 10,000-row batches waits for most.
-        .with("checkpoint_threshold", "128MB")?;
-    Connection::open_with_flags(path, config)
+        .with("checkpoint_threshold", format!("{}B", space::checkpoint_threshold(floor)))?
+        .with("max_temp_directory_size", format!("{spill}B"))?;
+    let connection = Connection::open_with_flags(path, config)?;
+    // The writer checkpoints at the end. A start that is broken off leaves the file and its log as they are.
+    connection.execute_batch("PRAGMA disable_checkpoint_on_shutdown")?;
+    Ok(connection)
 }
 
 #[cfg(test)]

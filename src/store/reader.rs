@@ -1,5 +1,6 @@
 //! The reading connections, and answers that stream from them.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,11 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 use super::interrupt::{Stopped, Watch};
-use super::snapshot::{Snapshot, Statement};
+use super::rollup::Rollups;
+use super::snapshot::{NewestFirst, Snapshot, Statement};
 use super::transaction::ReadTransaction;
 use super::value::{Value, bind};
-use crate::archive::Files;
-use crate::batch::{BatchStream, ReadError};
+use crate::archive::{self, Files};
+use crate::batch::{BatchStream, ReadError, newest_first};
 
 /// Batches between the database and the socket of one query.
 pub(super) const BATCHES_IN_FLIGHT: usize = 8;
@@ -30,8 +32,18 @@ pub struct Reader {
     pool: Arc<Pool>,
     reserve: Arc<Pool>,
     held: Arc<Pool>,
-    files: Files,
-    failure: Failure,
+    shared: Shared,
+}
+
+/// What the connections have in common beside the database.
+#[derive(Clone)]
+pub struct Shared {
+    /// The files of archived days.
+    pub files: Files,
+    /// How far the roll-ups are.
+    pub rollups: Rollups,
+    /// Raised when the engine cannot go on.
+    pub failure: Failure,
 }
 
 struct Pool {
@@ -45,17 +57,10 @@ pub(super) type Opening = oneshot::Sender<Result<SchemaRef, ReadError>>;
 pub(super) type Batches = mpsc::Sender<Result<RecordBatch, ReadError>>;
 
 impl Reader {
-    /// A pool of the given connections, a small one in reserve, and one for transactions that are held open; `files` are
-    /// those of archived days.
-    pub fn new(
-        connections: Vec<Connection>,
-        reserve: Vec<Connection>,
-        held: Vec<Connection>,
-        files: Files,
-        failure: Failure,
-    ) -> Self {
-        let [pool, reserve, held] = [connections, reserve, held].map(|connections| Arc::new(Pool::new(connections)));
-        Self { pool, reserve, held, files, failure }
+    /// A pool of connections, a small one in reserve, and one for transactions that are held open.
+    pub fn new(connections: [Vec<Connection>; 3], shared: Shared) -> Self {
+        let [pool, reserve, held] = connections.map(|connections| Arc::new(Pool::new(connections)));
+        Self { pool, reserve, held, shared }
     }
 
     /// Reads through the reserve: for short questions about the server itself, which must be answered however many
@@ -91,7 +96,7 @@ impl Reader {
         let (batches, received) = mpsc::channel(BATCHES_IN_FLIGHT);
         let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone());
         let guard = abandoned.drop_guard();
-        let job = Job { lease, watch, files: self.files.clone(), limit, failure: self.failure.clone() };
+        let job = self.job(lease, watch, limit);
         tokio::task::spawn_blocking(move || job.run(question, opening, &batches));
 
         let schema = opened.await.map_err(|_| ReadError::Failed("a query ended without an answer".into()))??;
@@ -100,6 +105,20 @@ impl Reader {
             batch
         });
         Ok(BatchStream::new(schema, stream))
+    }
+
+    /// Looks at what is stored where.
+    pub async fn look<T, Q>(&self, question: Q) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        Q: FnOnce(&Snapshot<'_>) -> Result<T, ReadError> + Send + 'static,
+    {
+        let (lease, shared) = (self.pool.lease().await?, self.shared.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            // Each statement is a transaction of its own.
+            question(&Snapshot::new(lease.connection()?, &shared, &RefCell::default(), PATIENCE))
+        });
+        looked.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
     }
 
     /// Opens a transaction that is asked one statement after the other, for as long as it takes: everything that it
@@ -111,34 +130,26 @@ impl Reader {
         let lease = self.held.lease().await?;
         let abandoned = CancellationToken::new();
         // About thirty years: whoever holds the transaction ends it.
-        let limit = Duration::MAX;
-        let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone());
-        let (files, failure) = (self.files.clone(), self.failure.clone());
-        ReadTransaction::begin(Job { lease, watch, files, limit, failure }, abandoned.drop_guard()).await
+        let watch = Watch::start(lease.connection()?.interrupt_handle(), Duration::MAX, abandoned.clone());
+        ReadTransaction::begin(self.job(lease, watch, Duration::MAX), abandoned.drop_guard()).await
     }
 
-    /// Looks at what is stored where.
-    pub async fn look<T, Q>(&self, question: Q) -> Result<T, ReadError>
+    /// Whether the statement that `question` gives can be planned; why not is [`ReadError::Invalid`].
+    pub async fn plan<Q>(&self, question: Q) -> Result<(), ReadError>
     where
-        T: Send + 'static,
-        Q: FnOnce(&Snapshot<'_>) -> Result<T, ReadError> + Send + 'static,
+        Q: FnOnce(&Snapshot<'_>) -> Result<Arc<str>, ReadError> + Send + 'static,
     {
-        let lease = self.pool.lease().await?;
-        let files = self.files.clone();
-        let looked = tokio::task::spawn_blocking(move || {
-            // Each statement is a transaction of its own.
-            question(&Snapshot::new(lease.connection()?, &files, PATIENCE))
-        });
-        looked.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
-    }
-
-    /// Whether a statement can be planned; why not is [`ReadError::Invalid`].
-    pub async fn plan(&self, sql: Arc<str>) -> Result<(), ReadError> {
-        let lease = self.pool.lease().await?;
+        let (lease, shared) = (self.pool.lease().await?, self.shared.clone());
         let planned = tokio::task::spawn_blocking(move || {
-            lease.connection()?.prepare(&sql).map(drop).map_err(|error| ReadError::Invalid(error.to_string()))
+            let connection = lease.connection()?;
+            let sql = question(&Snapshot::new(connection, &shared, &RefCell::default(), PATIENCE))?;
+            connection.prepare(&sql).map(drop).map_err(|error| ReadError::Invalid(error.to_string()))
         });
         planned.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
+    }
+
+    fn job(&self, lease: Lease, watch: Watch, limit: Duration) -> Job {
+        Job { lease, watch, leases: RefCell::default(), limit, shared: self.shared.clone() }
     }
 
     /// Lets no further query start.
@@ -192,9 +203,10 @@ impl Drop for Lease {
 pub(super) struct Job {
     lease: Lease,
     watch: Watch,
-    files: Files,
+    /// Files of archived days that its statements read.
+    leases: RefCell<Vec<archive::Lease>>,
     limit: Duration,
-    failure: Failure,
+    shared: Shared,
 }
 
 impl Job {
@@ -233,7 +245,7 @@ impl Job {
 
     /// What is stored where, in the transaction that is open.
     pub(super) fn snapshot(&self) -> Result<Snapshot<'_>, ReadError> {
-        Ok(Snapshot::new(self.lease.connection()?, &self.files, self.limit))
+        Ok(Snapshot::new(self.lease.connection()?, &self.shared, &self.leases, self.limit))
     }
 
     /// Streams one answer in the transaction that is open.
@@ -247,7 +259,7 @@ impl Job {
 
     fn notice(&self, answered: &Result<(), ReadError>) {
         if let Err(error) = answered {
-            self.failure.notice(&error.to_string());
+            self.shared.failure.notice(&error.to_string());
         }
     }
 
@@ -260,8 +272,7 @@ impl Job {
     {
         let connection = self.lease.connection()?;
         connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
-        let snapshot = Snapshot::new(connection, &self.files, self.limit);
-        for statement in question(&snapshot)? {
+        for statement in question(&self.snapshot()?)? {
             self.stream(connection, statement, opening, batches)?;
         }
         Ok(())
@@ -281,16 +292,31 @@ impl Job {
             // Nobody waits: the first send below finds out.
             let _ = opening.send(Ok(schema.clone()));
         }
+        let mut unordered = Vec::new();
         // The engine's own iterator panics on an error in the middle of an answer.
         while let Some(rows) = running.step().map_err(failed)? {
-            let batch = RecordBatch::try_new(schema.clone(), rows.columns().to_vec());
-            let batch = batch.map_err(|error| ReadError::Failed(error.to_string()))?;
-            if !self.watch.send(batches, batch) {
-                return Err(ReadError::Stopping);
+            let batch = RecordBatch::try_new(schema.clone(), rows.columns().to_vec()).map_err(broken)?;
+            if statement.newest_first.is_some() {
+                unordered.push(batch);
+            } else {
+                self.send(batches, batch)?;
             }
+        }
+        if let Some(NewestFirst { label }) = statement.newest_first {
+            newest_first(&schema, unordered, label)
+                .map_err(broken)?
+                .try_for_each(|batch| self.send(batches, batch.map_err(broken)?))?;
         }
         Ok(())
     }
+
+    fn send(&self, batches: &Batches, batch: RecordBatch) -> Result<(), ReadError> {
+        if self.watch.send(batches, batch) { Ok(()) } else { Err(ReadError::Stopping) }
+    }
+}
+
+fn broken(error: arrow::error::ArrowError) -> ReadError {
+    ReadError::Failed(error.to_string())
 }
 
 /// Tells whoever asked that there is no answer, or no more of it.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use duckdb::Connection;
 
 use super::archive;
-use super::reader::failed;
+use super::reader::{Shared, failed};
 use super::rollup::{LEVELS, Level};
 use super::value::Value;
-use crate::archive::{Files, Lease};
+use crate::archive::Lease;
 use crate::batch::ReadError;
 use crate::tables::Table;
 use crate::time::Micros;
@@ -20,12 +20,25 @@ use crate::time::Micros;
 pub struct Statement {
     pub(super) sql: Arc<str>,
     pub(super) parameters: Vec<Value>,
+    pub(super) newest_first: Option<NewestFirst>,
+}
+
+/// The order of an answer by time, newest first, and by label, ascending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewestFirst {
+    /// The column with the label, where there is one.
+    pub label: Option<&'static str>,
 }
 
 impl Statement {
     /// A statement with its parameters, `$1` first.
     pub fn new(sql: impl Into<Arc<str>>, parameters: Vec<Value>) -> Self {
-        Self { sql: sql.into(), parameters }
+        Self { sql: sql.into(), parameters, newest_first: None }
+    }
+
+    /// The same with its answer put in order on its way out. The whole answer of the statement is held for that.
+    pub fn newest_first(self, order: NewestFirst) -> Self {
+        Self { newest_first: Some(order), ..self }
     }
 }
 
@@ -60,16 +73,26 @@ pub struct ArchivedDay {
 /// The open transaction of a question.
 pub struct Snapshot<'a> {
     pub(super) connection: &'a Connection,
-    pub(super) files: &'a Files,
+    pub(super) shared: &'a Shared,
     /// How long the question may take.
     pub(super) limit: Duration,
-    /// Files that the statements read: they stay until the question has been answered.
-    pub(super) leases: RefCell<Vec<Lease>>,
+    /// Files that the statements read: they stay until the transaction ends.
+    pub(super) leases: &'a RefCell<Vec<Lease>>,
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(connection: &'a Connection, files: &'a Files, limit: Duration) -> Self {
-        Self { connection, files, limit, leases: RefCell::default() }
+    pub(super) fn new(
+        connection: &'a Connection,
+        shared: &'a Shared,
+        leases: &'a RefCell<Vec<Lease>>,
+        limit: Duration,
+    ) -> Self {
+        Self { connection, shared, limit, leases }
+    }
+
+    /// How many labels a table has at the most.
+    pub fn labels(&self, table: &Table) -> usize {
+        self.shared.rollups.labels(table)
     }
 
     /// The levels of a table's roll-ups that hold anything, coarsest first.

@@ -5,6 +5,7 @@ use arrow::record_batch::RecordBatch;
 use duckdb::Connection;
 
 use super::high_water::{HighWater, last_of_each_key};
+use super::rollup::Past;
 use super::text::fill;
 use crate::tables::{TIME_COLUMN, Table};
 
@@ -16,6 +17,8 @@ pub struct TableWriter {
     marks: Option<HighWater>,
     stage: String,
     replace: String,
+    /// For a table whose key says nothing of the time: which buckets lose a row.
+    replaced: Option<String>,
 }
 
 /// Why rows of a batch could not be stored.
@@ -24,6 +27,12 @@ pub enum TableWriteError {
     /// The engine refused.
     #[error("{0}")]
     Engine(#[from] duckdb::Error),
+    /// Rows of archived days, of which a roll-up is made, cannot be read.
+    #[error("{0}")]
+    Read(#[from] crate::batch::ReadError),
+    /// There is no space for the rows.
+    #[error(transparent)]
+    NoSpace(#[from] crate::batch::Shortage),
     /// The batch is not of its table's schema.
     #[error("{0}")]
     Batch(#[from] arrow::error::ArrowError),
@@ -39,8 +48,13 @@ impl TableWriter {
         } else {
             include_str!("../../queries/write/upsert.sql")
         };
+        let replaced = (!by_time).then(|| {
+            let sql = include_str!("../../queries/rollup/replaced.sql").replace("{keys}", &table.key.join(", "));
+            fill(&sql, table).replace("{label}", table.label.unwrap_or("''"))
+        });
         Ok(Self {
             table,
+            replaced,
             key: table.key.iter().filter_map(|column| table.position(column)).collect(),
             marks,
             stage: fill(include_str!("../../queries/write/stage.sql"), table),
@@ -53,24 +67,36 @@ impl TableWriter {
         self.table
     }
 
-    /// Stores batches in their order.
+    /// How many series there are, as far as marks tell; 1 where there are none.
+    pub fn labels(&self) -> usize {
+        self.marks.as_ref().map_or(1, HighWater::len)
+    }
+
+    /// Stores batches in their order, under the eyes of `past`.
     pub fn store<'a>(
         &mut self,
         connection: &Connection,
         batches: impl Iterator<Item = &'a RecordBatch>,
+        past: &mut Past,
     ) -> Result<(), TableWriteError> {
         let mut late = Vec::new();
         match &mut self.marks {
             Some(marks) => {
                 let mut above = Vec::new();
                 for batch in batches {
+                    past.notice(batch)?;
                     let parted = marks.part(batch)?;
                     above.extend(parted.above);
                     late.extend(parted.late);
                 }
                 append(connection, self.table.name, None, &above)?;
             }
-            None => late.extend(batches.cloned()),
+            None => {
+                for batch in batches {
+                    past.notice(batch)?;
+                    late.push(batch.clone());
+                }
+            }
         }
         if late.is_empty() {
             return Ok(());
@@ -79,6 +105,13 @@ impl TableWriter {
         let late = last_of_each_key(&concat_batches(&self.table.schema(), &late)?, &self.key)?;
         connection.execute_batch(&self.stage)?;
         append(connection, "staging", Some("temp"), &[late])?;
+        if let Some(replaced) = &self.replaced {
+            let mut statement = connection.prepare(&replaced.replace("{before}", &past.before().to_string()))?;
+            for row in statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))? {
+                let (instant, label) = row?;
+                past.add(instant, &label);
+            }
+        }
         connection.execute_batch(&self.replace)?;
         Ok(connection.execute_batch(include_str!("../../queries/write/unstage.sql"))?)
     }

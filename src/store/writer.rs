@@ -7,10 +7,13 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::failure::Failure;
+use super::archive;
 use super::maintenance::{Task, Tasks, TouchedDays};
+use super::reader::Shared;
+use super::rollup::{Past, Roller};
+use super::space::Space;
 use super::table_writer::{TableWriteError, TableWriter};
-use crate::batch::{BatchReceiver, Write, WriteError};
+use crate::batch::{BatchReceiver, Shortage, Write, WriteError};
 use crate::tables::{TABLES, Table};
 
 /// Writes that one transaction takes at the most: enough to share a sync, few enough to keep it short.
@@ -21,12 +24,17 @@ const GROUP_ROWS: usize = 200_000;
 /// Failures after which collected rows are given up.
 const PATIENCE: u32 = 60;
 
+/// How often a full disk is looked at again.
+const LOOK_FOR_SPACE: Duration = Duration::from_secs(1);
+
 /// When collected rows are written at the latest.
 pub struct Pace {
     /// When there are this many of them.
     pub batch_size: usize,
     /// When the oldest has waited this long.
     pub write_interval: Duration,
+    /// How long complete buckets of roll-ups wait to be made.
+    pub rollup_interval: Duration,
 }
 
 /// Why the writer goes on.
@@ -42,12 +50,13 @@ enum Woken {
 /// Gathers, groups and stores what arrives on the channel.
 pub struct Writer {
     connection: Connection,
-    tables: Vec<TableWriter>,
+    tables: Vec<(TableWriter, Roller)>,
     receiver: BatchReceiver,
     tasks: Tasks,
     touched: TouchedDays,
     pace: Pace,
-    failure: Failure,
+    shared: Shared,
+    space: Space,
     /// Collected rows that nobody waits for, oldest first.
     gathered: Vec<Write>,
     /// When the oldest of them arrived.
@@ -61,13 +70,19 @@ impl Writer {
         receiver: BatchReceiver,
         tasks: Tasks,
         pace: Pace,
-        failure: Failure,
+        shared: Shared,
+        space: Space,
     ) -> Result<Self, duckdb::Error> {
-        let tables = TABLES.into_iter().map(|table| TableWriter::new(&connection, table));
-        let tables = tables.collect::<Result<_, _>>()?;
+        let writers = |table| {
+            Ok::<_, duckdb::Error>((
+                TableWriter::new(&connection, table)?,
+                Roller::new(&connection, table, pace.rollup_interval, shared.files.clone())?,
+            ))
+        };
+        let tables = TABLES.into_iter().map(writers).collect::<Result<_, _>>()?;
         let (gathered, gathering_since) = (Vec::new(), None);
         let touched = TouchedDays::default();
-        Ok(Self { connection, tables, receiver, tasks, touched, pace, failure, gathered, gathering_since })
+        Ok(Self { connection, tables, receiver, tasks, touched, pace, shared, space, gathered, gathering_since })
     }
 
     /// Runs until `stop` is cancelled or every sender is gone, then stores what is left and checkpoints.
@@ -82,6 +97,8 @@ impl Writer {
                     continue;
                 }
             };
+            // Here too, so that senders are told by themselves when there is room again.
+            let has_space = self.space.check().is_ok();
             let acknowledged = arrived.iter().any(|write| write.acknowledge.is_some());
             if !arrived.is_empty() {
                 self.gathering_since.get_or_insert_with(Instant::now);
@@ -93,6 +110,9 @@ impl Writer {
             }
             if !open {
                 break;
+            }
+            if has_space {
+                self.roll_up();
             }
         }
         let lost: usize = self.gathered.iter().map(rows).sum();
@@ -106,7 +126,11 @@ impl Writer {
 
     /// Waits for writes, for a task or for the time to flush.
     async fn wait(&mut self, arrived: &mut Vec<Write>, stop: &CancellationToken) -> Woken {
-        let due = self.gathering_since.map(|since| since + self.pace.write_interval);
+        let gathered = self.gathering_since.map(|since| since + self.pace.write_interval);
+        let rolling = self.tables.iter().filter_map(|(_, roller)| roller.due()).min().map(Instant::from_std);
+        // Without space there is nothing to do before there is some.
+        let space = self.space.is_short().then(|| Instant::now() + LOOK_FOR_SPACE);
+        let due = space.or_else(|| gathered.into_iter().chain(rolling).min());
         // In no order, so that neither writes nor tasks can hold up the other for ever.
         tokio::select! {
             count = self.receiver.recv_many(arrived, GROUP) => if count > 0 { Woken::Open } else { Woken::Closed },
@@ -128,6 +152,9 @@ impl Writer {
     }
 
     fn store_gathered(&mut self) {
+        if let Err(shortage) = self.space.check() {
+            return self.hold_back(&shortage);
+        }
         let mut waiting = std::mem::take(&mut self.gathered).into_iter().peekable();
         while waiting.peek().is_some() {
             let mut group_rows = 0;
@@ -138,6 +165,22 @@ impl Writer {
                 group.push(write);
             }
             self.store(group);
+        }
+    }
+
+    /// Without space nothing is tried: whoever waits is told, and collected rows wait.
+    fn hold_back(&mut self, shortage: &Shortage) {
+        for write in std::mem::take(&mut self.gathered) {
+            self.keep_or_refuse(write, shortage);
+        }
+    }
+
+    fn keep_or_refuse(&mut self, write: Write, shortage: &Shortage) {
+        if write.acknowledge.is_some() {
+            answer(write, Err(WriteError::NoSpace(*shortage)));
+        } else {
+            self.gathered.push(write);
+            self.gathering_since.get_or_insert_with(Instant::now);
         }
     }
 
@@ -153,9 +196,11 @@ impl Writer {
     /// Rows that somebody waits for are that client's to send again. Collected rows exist nowhere else: they are tried
     /// again with the next ones, so that a passing fault costs nothing; the room that they keep holds up collectors.
     fn fail(&mut self, mut write: Write, error: &TableWriteError) {
+        if let TableWriteError::NoSpace(shortage) = error {
+            return self.keep_or_refuse(write, shortage);
+        }
         let (table, rows) = (write.table.name, rows(&write));
         write.failures += 1;
-        self.failure.notice(&error.to_string());
         if write.acknowledge.is_none() && write.failures < PATIENCE {
             tracing::warn!(table, rows, failures = write.failures, %error, "collected rows were not stored, trying again");
             self.gathered.push(write);
@@ -167,12 +212,21 @@ impl Writer {
     }
 
     fn transact(&mut self, group: &[Write]) -> Result<(), TableWriteError> {
+        self.space.check_for(group.iter().map(Write::bytes).sum())?;
         self.connection.execute_batch("BEGIN")?;
-        let stored = self.store_tables(group).and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
+        let mut pasts: Vec<Past> = self.tables.iter().map(|(_, roller)| roller.past()).collect();
+        let stored = self.store_tables(group, &mut pasts).and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
+        let stored = stored.map_err(|error| self.name(error));
         match &stored {
-            Ok(()) => self.tables.iter_mut().for_each(TableWriter::committed),
+            Ok(()) => {
+                for ((writer, roller), past) in self.tables.iter_mut().zip(&pasts) {
+                    writer.committed();
+                    roller.committed(past);
+                    past.days().iter().for_each(|day| self.touched.touch(roller.table(), *day));
+                }
+            }
             Err(_) => {
-                self.tables.iter_mut().for_each(TableWriter::rolled_back);
+                self.tables.iter_mut().for_each(|(writer, _)| writer.rolled_back());
                 // A commit that failed has ended the transaction already.
                 if let Err(error) = self.connection.execute_batch("ROLLBACK") {
                     tracing::debug!(%error, "nothing to roll back");
@@ -182,13 +236,38 @@ impl Writer {
         stored
     }
 
-    fn store_tables(&mut self, group: &[Write]) -> Result<(), TableWriteError> {
-        for writer in &mut self.tables {
+    /// Tells a full disk from what is wrong with the rows, and both from the end of the engine.
+    fn name(&self, error: TableWriteError) -> TableWriteError {
+        let text = error.to_string();
+        self.shared.failure.notice(&text);
+        if self.shared.failure.is_raised() {
+            return error;
+        }
+        self.space.ran_out(&text).map_or(error, Into::into)
+    }
+
+    fn store_tables(&mut self, group: &[Write], pasts: &mut [Past]) -> Result<(), TableWriteError> {
+        for ((writer, roller), past) in self.tables.iter_mut().zip(pasts) {
             let of_table = |table: &'static Table| move |write: &&Write| std::ptr::eq(write.table, table);
             let writes = group.iter().filter(of_table(writer.table()));
-            writer.store(&self.connection, writes.flat_map(|write| &write.batches))?;
+            writer.store(&self.connection, writes.flat_map(|write| &write.batches), past)?;
+            roller.mend(&self.connection, past)?;
+            archive::note_late(&self.connection, roller.table(), past.days())?;
         }
         Ok(())
+    }
+
+    /// Makes complete buckets, a step for each table that is due; then who waits has the next turn.
+    fn roll_up(&mut self) {
+        for (writer, roller) in &mut self.tables {
+            if roller.is_due()
+                && let Err(error) = roller.step(&self.connection)
+            {
+                self.shared.failure.notice(&error.to_string());
+                tracing::error!(table = roller.table().name, %error, "a roll-up was not made; rows answer in its place");
+            }
+            self.shared.rollups.report(roller, writer.labels());
+        }
     }
 }
 

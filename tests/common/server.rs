@@ -1,9 +1,9 @@
 //! The program, running in a directory of its own.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -132,14 +132,30 @@ impl Launch {
         server
     }
 
+    /// Starts the program, ends it after some time as a power failure would, and gives what it has printed.
+    pub async fn kill_after(self, time: Duration) -> String {
+        let mut child =
+            self.command().args(["--host", "127.0.0.1", "--port", "0"]).spawn().expect("the program starts");
+        let log = Arc::new(Mutex::new(String::new()));
+        let followed = follow(child.stderr.take().expect("piped"), log.clone());
+        tokio::time::sleep(time).await;
+        child.kill().expect("the process can be killed");
+        child.wait().expect("the process is gone");
+        followed.join().expect("the end of what it has printed");
+        let log = log.lock().unwrap();
+        log.clone()
+    }
+
     /// Runs the program to its end.
     pub fn run(self) -> Ended {
-        let output = self.command().output().expect("the program starts");
-        Ended {
-            code: output.status.code(),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Ended::of(self.command().output().expect("the program starts"))
+    }
+
+    /// Runs the program to its end, with `input` on its standard input.
+    pub fn run_with_input(self, input: &[u8]) -> Ended {
+        let mut child = self.command().stdin(Stdio::piped()).spawn().expect("the program starts");
+        child.stdin.take().expect("piped").write_all(input).expect("the program reads");
+        Ended::of(child.wait_with_output().expect("the program ends"))
     }
 
     /// Starts the program and leaves it alone.
@@ -156,6 +172,16 @@ impl Launch {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
+    }
+}
+
+impl Ended {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
     }
 }
 
@@ -286,7 +312,7 @@ impl Drop for Server {
 }
 
 /// Copies what the program prints, line by line, so that it never waits for a reader.
-fn follow(stream: impl Read + Send + 'static, log: Arc<Mutex<String>>) {
+fn follow(stream: impl Read + Send + 'static, log: Arc<Mutex<String>>) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines() {
             let Ok(line) = line else { break };
@@ -294,5 +320,5 @@ fn follow(stream: impl Read + Send + 'static, log: Arc<Mutex<String>>) {
             log.push_str(&line);
             log.push('\n');
         }
-    });
+    })
 }

@@ -104,7 +104,10 @@ async fn history_equals_a_naive_computation_on_the_same_rows() {
     for case in 0..cases {
         let mut random = ChaCha8Rng::seed_from_u64(case);
         let base = BASES[case as usize % BASES.len()];
-        let mut server = Server::start().await;
+        // Every other case with roll-ups that are made at once.
+        let rolled = case % 2 == 1;
+        let launch = || if rolled { Launch::new().arguments(["--rollup-interval=1ms"]) } else { Launch::new() };
+        let mut server = launch().start().await;
         let mut stored = Stored::default();
         println!("case {case}: base {}", text(base));
         push(&server, &mut random, base, &mut stored).await;
@@ -113,7 +116,7 @@ async fn history_equals_a_naive_computation_on_the_same_rows() {
         }
         // And again from the file, with more rows on top.
         assert_eq!(server.terminate().await, Some(0));
-        let server = Launch::new().directory(&server.directory).start().await;
+        let server = launch().directory(&server.directory).start().await;
         push(&server, &mut random, base, &mut stored).await;
         for _ in 0..15 {
             check(&server, &question(&mut random, base, &stored), &stored).await;

@@ -1,7 +1,6 @@
 //! `observability-api query "SELECT …"`: one question, answered on the terminal or into a file.
 //!
-//! A database file is open in one process at a time. When a server has it, `remote` asks that server; otherwise the
-//! file is opened here, for as long as the answer takes. `output` shows the answer.
+//! `remote` asks the server that has the database open, where one has; `output` shows the answer.
 
 mod output;
 mod remote;
@@ -12,10 +11,11 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use crate::batch::ReadError;
+use crate::cli::database::{self, DatabaseError, Remote};
+use crate::cli::output::OutputError;
 use crate::config::Settings;
 use crate::encode::{self, Format};
-use crate::query::{NamedQueries, Queries, QueryFileError};
-use crate::store::{Store, StoreError, lock};
+use crate::query::{NamedQueries, Queries};
 use output::Output;
 
 /// One question and what to do with its answer.
@@ -82,62 +82,25 @@ impl OutputFormat {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
+    /// The database, or the server that has it.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The question, or its execution.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The database file could not be opened.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A file of queries.
-    #[error(transparent)]
-    Queries(#[from] QueryFileError),
-    /// There is no database file.
-    #[error("there is no database at {}: name it with --database, or a server with --server", .0.display())]
-    NoDatabase(PathBuf),
-    /// The database is open in a server that cannot be asked.
-    #[error("the database is open in process {0}, which does not answer questions yet: try again in a second")]
-    NotListening(u32),
-    /// The server could not be reached, or broke off.
-    #[error("{server} cannot be asked: {source}")]
-    Unreachable {
-        /// Its address.
-        server: String,
-        /// What went wrong.
-        source: reqwest::Error,
-    },
-    /// The server said no.
-    #[error("{0}")]
-    Refused(String),
     /// The answer could not be written.
-    #[error("the answer cannot be written to {target}: {source}")]
-    Unwritable {
-        /// Where it should go.
-        target: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// Bytes are no use on a terminal.
-    #[error("{0} is not for reading: add --output FILE, or send it to another program")]
-    BinaryOnTerminal(&'static str),
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 /// Answers one question with the database of `settings`, or with the server that has it open.
 pub async fn run(arguments: QueryArguments, settings: Settings) -> Result<(), QueryError> {
     let output = Output::new(arguments.format, arguments.output)?;
     let params = arguments.params.unwrap_or_default();
-    let path = &settings.store.path;
-    let server = match (arguments.server, lock::holder(path)) {
-        (Some(server), _) => Some(server),
-        (None, Some(holder)) => Some(holder.address.ok_or(QueryError::NotListening(holder.pid))?),
-        (None, None) => None,
-    };
-    if let Some(server) = server {
+    if let Some(server) = Remote::find(arguments.server, &settings.store.path)? {
         return remote::ask(&server, &arguments.sql, &params, output).await;
     }
-    if !path.exists() {
-        return Err(QueryError::NoDatabase(path.clone()));
-    }
-    let store = Store::open(&settings.store)?;
+    let store = database::open_existing(&settings.store)?;
     let queries = Queries::new(store.reader(), Arc::new(NamedQueries::new(None)), &settings.query);
     let result = match queries.sql(&arguments.sql, params).await {
         Ok(answer) => match output.format().encoding() {
@@ -146,7 +109,7 @@ pub async fn run(arguments: QueryArguments, settings: Settings) -> Result<(), Qu
         },
         Err(error) => Err(error.into()),
     };
-    store.close().await?;
+    store.close().await.map_err(DatabaseError::from)?;
     result
 }
 

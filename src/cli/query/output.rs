@@ -1,15 +1,14 @@
-//! Where the answer goes, and in which form.
+//! In which form the answer goes out.
 
-use std::io::{IsTerminal, stdout};
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use datafusion::arrow::util::pretty::pretty_format_batches_with_schema;
 use futures::{Stream, StreamExt};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::{OutputFormat, QueryError};
 use crate::batch::BatchStream;
+use crate::cli::output::{OutputError, Target};
 
 /// Rows that a table shows at the most: all of them are held, to find the width of the columns.
 const TABLE_ROWS: usize = 10_000;
@@ -17,23 +16,23 @@ const TABLE_ROWS: usize = 10_000;
 /// The target of an answer.
 pub(super) struct Output {
     format: OutputFormat,
-    file: Option<PathBuf>,
+    target: Target,
 }
 
 impl Output {
     /// Decides on the form; bytes that a terminal cannot show are refused.
     pub fn new(format: Option<OutputFormat>, file: Option<PathBuf>) -> Result<Self, QueryError> {
-        let on_terminal = file.is_none() && stdout().is_terminal();
-        let usual = || match &file {
+        let target = Target::new(file);
+        let usual = || match target.file() {
             Some(path) => OutputFormat::of_file(path).unwrap_or(OutputFormat::Json),
-            None if on_terminal => OutputFormat::Table,
+            None if target.is_terminal() => OutputFormat::Table,
             None => OutputFormat::Json,
         };
         let format = format.unwrap_or_else(usual);
         match format {
-            OutputFormat::Arrow if on_terminal => Err(QueryError::BinaryOnTerminal("Arrow")),
-            OutputFormat::Parquet if on_terminal => Err(QueryError::BinaryOnTerminal("Parquet")),
-            _ => Ok(Self { format, file }),
+            OutputFormat::Arrow if target.is_terminal() => Err(OutputError::BinaryOnTerminal("Arrow").into()),
+            OutputFormat::Parquet if target.is_terminal() => Err(OutputError::BinaryOnTerminal("Parquet").into()),
+            _ => Ok(Self { format, target }),
         }
     }
 
@@ -42,22 +41,13 @@ impl Output {
         self.format
     }
 
-    /// Writes encoded bytes as they come. A file that could not be finished is removed.
+    /// Writes encoded bytes as they come.
     pub async fn write<E>(self, bytes: impl Stream<Item = Result<Bytes, E>>) -> Result<(), QueryError>
     where
         QueryError: From<E>,
     {
-        let Some(path) = &self.file else {
-            let ends_line = !matches!(self.format, OutputFormat::Arrow | OutputFormat::Parquet);
-            return self.copy(bytes, tokio::io::stdout(), ends_line).await;
-        };
-        let file = tokio::fs::File::create(path).await.map_err(|source| self.unwritable(source))?;
-        let written = self.copy(bytes, file, false).await;
-        if written.is_err() {
-            // The first error is the one to tell.
-            let _ = tokio::fs::remove_file(path).await;
-        }
-        written
+        let ends_line = !matches!(self.format, OutputFormat::Arrow | OutputFormat::Parquet);
+        self.target.write(bytes.map(|chunk| chunk.map_err(QueryError::from)), ends_line).await
     }
 
     /// Writes aligned columns.
@@ -84,37 +74,5 @@ impl Output {
         };
         let text = Bytes::from(format!("{table}\n{end}\n"));
         self.write(futures::stream::iter([Ok::<_, QueryError>(text)])).await
-    }
-
-    async fn copy<E>(
-        &self,
-        bytes: impl Stream<Item = Result<Bytes, E>>,
-        mut target: impl AsyncWrite + Unpin,
-        ends_line: bool,
-    ) -> Result<(), QueryError>
-    where
-        QueryError: From<E>,
-    {
-        let mut bytes = std::pin::pin!(bytes);
-        let mut last = b'\n';
-        while let Some(chunk) = bytes.next().await {
-            let chunk = chunk?;
-            last = chunk.last().copied().unwrap_or(last);
-            match target.write_all(&chunk).await {
-                Ok(()) => {}
-                // `| head` has seen enough.
-                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
-                Err(error) => return Err(self.unwritable(error)),
-            }
-        }
-        if ends_line && last != b'\n' {
-            target.write_all(b"\n").await.map_err(|source| self.unwritable(source))?;
-        }
-        target.flush().await.map_err(|source| self.unwritable(source))
-    }
-
-    fn unwritable(&self, source: std::io::Error) -> QueryError {
-        let target = self.file.as_ref().map_or_else(|| "the terminal".to_owned(), |path| path.display().to_string());
-        QueryError::Unwritable { target, source }
     }
 }

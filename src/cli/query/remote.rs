@@ -5,44 +5,30 @@ use arrow::ipc::reader::StreamDecoder;
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::output::Output;
 use super::{OutputFormat, QueryError};
 use crate::batch::{BatchStream, ReadError};
+use crate::cli::database::Remote;
 use crate::encode::Format;
 
-/// Asks the server at the address `server` and passes its answer on.
-pub(super) async fn ask(server: &str, sql: &str, params: &Value, output: Output) -> Result<(), QueryError> {
+/// Asks `server` and passes its answer on.
+pub(super) async fn ask(server: &Remote, sql: &str, params: &Value, output: Output) -> Result<(), QueryError> {
     // A table is laid out here, from the rows themselves.
     let format = output.format().encoding().unwrap_or(Format::Arrow);
-    let unreachable = |source| QueryError::Unreachable { server: server.to_owned(), source };
-    let address = format!("{}/api/sql?format={}", server.trim_end_matches('/'), format.name());
-    let request = reqwest::Client::new()
-        .post(address)
+    let request = server
+        .request(Method::POST, &format!("/api/sql?format={}", format.name()))
         .header(reqwest::header::CONTENT_TYPE, Format::Json.content_type())
         .body(json!({ "sql": sql, "params": params }).to_string());
-    let response = request.send().await.map_err(unreachable)?;
-    let status = response.status();
-    if !status.is_success() {
-        let text = response.text().await.map_err(unreachable)?;
-        return Err(QueryError::Refused(detail(&text).unwrap_or_else(|| format!("{server} answered {status}"))));
-    }
-    let server = server.to_owned();
-    let bytes =
-        response.bytes_stream().map_err(move |source| QueryError::Unreachable { server: server.clone(), source });
+    let response = server.send(request).await?;
+    let unreachable = server.unreachable();
+    let bytes = response.bytes_stream().map_err(move |source| QueryError::from(unreachable(source)));
     if output.format() == OutputFormat::Table {
         output.table(batches(bytes).await?).await
     } else {
         output.write(bytes).await
-    }
-}
-
-/// The sentence in an error's body: `{"detail": "…"}`.
-fn detail(body: &str) -> Option<String> {
-    match serde_json::from_str::<Value>(body).ok()?.get("detail")? {
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) fn describe(draft: Draft) -> Draft {
             .response("415", error("The body is in a format that is not taken."))
             .response("422", error("A row does not fit; the message names row, column and reason. Nothing is stored."))
             .response("429", error("The database is behind; try again after `Retry-After` seconds."))
-            .response("503", error("The server is stopping; try again after `Retry-After` seconds.")),
+            .response("503", error("The server is stopping; try again after `Retry-After` seconds."))
+            .response("507", error("The database's disk is full; try again after `Retry-After` seconds.")),
     )
 }

@@ -4,6 +4,7 @@
 //! `tables` comes from the declarations of the tables, so that a column is described once;
 //! [`reference`] is the same document as a page to read.
 
+mod export;
 mod ingest;
 mod metrics;
 mod operation;
@@ -41,6 +42,7 @@ fn build() -> OpenApi {
     let draft = trades::describe(draft);
     let draft = system::describe(draft);
     let draft = ingest::describe(draft);
+    let draft = export::describe(draft);
     let draft = sql::describe(draft);
     let draft = tables::describe(draft);
     OpenApiBuilder::new()
@@ -50,6 +52,7 @@ fn build() -> OpenApi {
             tag("trades", "Fills, their statistics, and the quality of execution."),
             tag("system", "The machine, the collectors, the WebSocket clients, the log."),
             tag("ingest", "Pushing rows into the tables."),
+            tag("export", "Whole rows of the tables."),
             tag("sql", "Users' own read-only SQL."),
         ]))
         .paths(draft.paths)

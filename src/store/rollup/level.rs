@@ -16,6 +16,9 @@ pub enum Level {
 /// Every level, finest first. The width of each divides that of the next: it is made from the one before it.
 pub const LEVELS: [Level; 3] = [Level::Minute1, Level::Minute5, Level::Hour1];
 
+/// The level that is made of rows.
+pub const FINEST: Level = Level::Minute1;
+
 impl Level {
     /// Its name in the names of tables and in settings.
     pub fn name(self) -> &'static str {

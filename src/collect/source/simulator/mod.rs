@@ -104,6 +104,12 @@ impl Simulator {
         Ok(played)
     }
 
+    /// Goes on at `instant` when the clock was set back to it.
+    pub(in crate::collect) fn come_back_to(&mut self, instant: Micros) {
+        self.market_schedule.come_back_to(instant);
+        self.desk_schedule.come_back_to(instant);
+    }
+
     /// Leaves out what was due before `instant`, when the player has fallen behind; says whether there was any.
     pub(in crate::collect) fn skip_before(&mut self, instant: Micros) -> bool {
         let market = self.market_schedule.skip_before(instant);

@@ -34,6 +34,13 @@ impl Schedule {
         behind
     }
 
+    /// Begins anew at `instant` when the next one is further from it than any next one can be: the clock was set back.
+    pub(super) fn come_back_to(&mut self, instant: Micros) {
+        if self.next_due().saturating_sub(instant) as f64 > self.period + 1.0 {
+            (self.start, self.index) = (instant, 0);
+        }
+    }
+
     /// The distance of two instants, in seconds.
     pub(super) fn period_seconds(&self) -> f64 {
         self.period / SECOND as f64
@@ -56,5 +63,15 @@ mod tests {
         assert!(schedule.skip_before(5_000_100));
         assert_eq!(schedule.next_due(), 5_000_100);
         assert!(!schedule.skip_before(5_000_100));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_is_followed() {
+        let mut schedule = Schedule::new(10 * SECOND, 1_000_000.0);
+        schedule.step();
+        schedule.come_back_to(10 * SECOND);
+        assert_eq!(schedule.next_due(), 11 * SECOND);
+        schedule.come_back_to(5 * SECOND);
+        assert_eq!(schedule.next_due(), 5 * SECOND);
     }
 }

@@ -1,0 +1,1 @@
+CREATE TABLE {table}_rebuilt ({columns})

@@ -1,0 +1,2 @@
+-- All tables are rebuilt.
+DROP TABLE IF EXISTS rebuild_copy

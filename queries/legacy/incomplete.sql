@@ -1,0 +1,2 @@
+-- Rows that lack what every row needs.
+SELECT count(*) FROM {table} WHERE {any_missing}

@@ -1,0 +1,2 @@
+-- The newest row of a table.
+SELECT max({time}) FROM {table}

@@ -1,0 +1,1 @@
+SELECT count(*) FROM rollup.{table}_{level} WHERE bucket < $1

@@ -1,0 +1,1 @@
+INSERT INTO rollup.{table}_{level} SELECT * FROM ({buckets}) ORDER BY bucket{, label}

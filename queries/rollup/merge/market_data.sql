@@ -1,0 +1,2 @@
+sum(turnover) AS turnover,
+    sum(turnover_volume) AS turnover_volume

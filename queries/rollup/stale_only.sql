@@ -1,0 +1,1 @@
+AND ({of}{, label}) IN (SELECT {bucket}{, label} FROM stale)

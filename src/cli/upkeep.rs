@@ -1,0 +1,155 @@
+//! `observability-api archive` and `retention`.
+//!
+//! A server that has the database does the work, as it does once a day by itself; otherwise the file is opened here.
+
+use clap::Args;
+use indicatif::{HumanBytes, HumanCount};
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use crate::archive::{ArchiveError, MovedDay};
+use crate::config::Settings;
+use crate::store::lock::{self, Holder};
+use crate::store::{Store, StoreError};
+use crate::upkeep::{Dropped, Upkeep};
+
+/// How the work is to be done.
+#[derive(Debug, Clone, Args)]
+pub struct UpkeepArguments {
+    /// Change nothing; say what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// Move old days into the archive.
+    Archive(UpkeepArguments),
+    /// Drop older ones.
+    Retention(UpkeepArguments),
+}
+
+/// Why it was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum UpkeepError {
+    /// The work itself.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The database could not be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no database file.
+    #[error("there is no database at {}: name it with --database", .0.display())]
+    NoDatabase(std::path::PathBuf),
+    /// A server has the database and cannot be told to.
+    #[error("the database is open in process {0}, which does not listen yet: try again in a second")]
+    NotListening(u32),
+    /// The server could not be reached, or broke off.
+    #[error("the server at {server} cannot be asked: {source}")]
+    Unreachable {
+        /// Its address.
+        server: String,
+        /// What went wrong.
+        source: reqwest::Error,
+    },
+    /// The server said no.
+    #[error("{0}")]
+    Refused(String),
+    /// Some days stay where they were.
+    #[error("{0} of the days stay in the database; the reasons are above")]
+    Incomplete(usize),
+}
+
+/// Does the work with the database of `settings`, or tells the server that has it open.
+pub async fn run(work: Work, settings: Settings) -> Result<(), UpkeepError> {
+    match work {
+        Work::Archive(UpkeepArguments { dry_run }) => {
+            let moved = match lock::holder(&settings.store.path) {
+                Some(holder) => ask(&holder, "archive", dry_run).await?,
+                None => here(&settings, async |upkeep: Upkeep| upkeep.archive(dry_run).await).await?,
+            };
+            tell_moved(&moved, dry_run)
+        }
+        Work::Retention(UpkeepArguments { dry_run }) => {
+            let dropped = match lock::holder(&settings.store.path) {
+                Some(holder) => ask(&holder, "retention", dry_run).await?,
+                None => here(&settings, async |upkeep: Upkeep| upkeep.retention(dry_run).await).await?,
+            };
+            tell_dropped(&dropped, dry_run);
+            Ok(())
+        }
+    }
+}
+
+/// Opens the database for as long as it takes. An interrupt ends the work between two of its steps.
+async fn here<T>(
+    settings: &Settings,
+    work: impl AsyncFnOnce(Upkeep) -> Result<T, ArchiveError>,
+) -> Result<T, UpkeepError> {
+    let path = &settings.store.path;
+    if !path.exists() {
+        return Err(UpkeepError::NoDatabase(path.clone()));
+    }
+    let store = Store::open(&settings.store)?;
+    let stop = CancellationToken::new();
+    let upkeep = Upkeep::new(&store, settings, stop.clone());
+    let done = {
+        let mut working = std::pin::pin!(work(upkeep));
+        tokio::select! {
+            done = &mut working => done,
+            Ok(()) = tokio::signal::ctrl_c() => {
+                stop.cancel();
+                working.await
+            }
+        }
+    };
+    store.close().await?;
+    Ok(done?)
+}
+
+async fn ask<T: DeserializeOwned>(holder: &Holder, work: &str, dry_run: bool) -> Result<T, UpkeepError> {
+    let server = holder.address.as_deref().ok_or(UpkeepError::NotListening(holder.pid))?;
+    let unreachable = |source| UpkeepError::Unreachable { server: server.to_owned(), source };
+    // The server is the process that holds the lock, and listens on this machine. That is what tells who it is; its
+    // certificate is for the names that other machines know it by.
+    let client = reqwest::Client::builder().no_proxy().danger_accept_invalid_certs(true).build();
+    let request = client.map_err(unreachable)?.post(format!("{server}/api/operator/{work}"));
+    let request = request.query(&[("dry_run", dry_run)]).bearer_auth(holder.token.as_str());
+    let response = request.send().await.map_err(unreachable)?;
+    let status = response.status();
+    if status.is_success() {
+        return response.json().await.map_err(unreachable);
+    }
+    let text = response.text().await.map_err(unreachable)?;
+    Err(UpkeepError::Refused(format!("{server} answered {status}: {text}")))
+}
+
+fn tell_moved(days: &[MovedDay], dry_run: bool) -> Result<(), UpkeepError> {
+    for day in days {
+        let size = day.bytes.map_or_else(String::new, |bytes| format!("  {}", HumanBytes(bytes)));
+        let error = day.error.as_deref().map_or_else(String::new, |error| format!("  stays: {error}"));
+        super::say(&format!("{:18} {}  {} rows{size}{error}", day.table, day.date, HumanCount(day.rows)));
+    }
+    let failed = days.iter().filter(|day| day.error.is_some()).count();
+    let rows: u64 = days.iter().filter(|day| day.error.is_none()).map(|day| day.rows).sum();
+    let what = if dry_run { "would be archived" } else { "archived" };
+    super::say(&format!("{} days with {} rows {what}", days.len() - failed, HumanCount(rows)));
+    if failed > 0 { Err(UpkeepError::Incomplete(failed)) } else { Ok(()) }
+}
+
+fn tell_dropped(dropped: &[Dropped], dry_run: bool) {
+    for part in dropped {
+        let what = match (&part.level, part.days) {
+            (Some(level), _) => format!("{} buckets of {level}", HumanCount(part.rows)),
+            (None, days) => {
+                let (days, bytes) = (days.unwrap_or(0), HumanBytes(part.archived_bytes));
+                format!("{days} days, {} rows, {bytes} in the archive", HumanCount(part.rows))
+            }
+        };
+        super::say(&format!("{:18} before {}  {what}", part.table, part.before));
+    }
+    let rows: u64 = dropped.iter().map(|part| part.rows).sum();
+    let what = if dry_run { "would be dropped" } else { "dropped" };
+    super::say(&format!("{} rows and buckets {what}", HumanCount(rows)));
+}

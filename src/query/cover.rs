@@ -1,0 +1,139 @@
+//! Which roll-ups answer for a span of time: the coarsest that are exact, and rows where there are none.
+
+use crate::store::{Level, Rolled};
+use crate::time::{self, Micros};
+
+/// A part of a span, from one instant up to but not including another, and what answers for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// A level of roll-ups, or the rows themselves.
+    pub level: Option<Level>,
+    /// The first instant.
+    pub from: Micros,
+    /// The first instant after it.
+    pub until: Micros,
+}
+
+/// Parts the span from `from` up to but not including `until` into segments, oldest first, so that each bucket of
+/// `width` is made of whole narrower buckets and of the rows at its ends. `rolled` has the levels, coarsest first.
+pub fn cover(rolled: &[Rolled], width: Micros, from: Micros, until: Micros) -> Vec<Segment> {
+    let mut segments = Vec::new();
+    fill(rolled, width, from, until, &mut segments);
+    segments
+}
+
+fn fill(rolled: &[Rolled], width: Micros, from: Micros, until: Micros, segments: &mut Vec<Segment>) {
+    if from >= until {
+        return;
+    }
+    let Some((coarsest, finer)) = rolled.split_first() else {
+        segments.push(Segment { level: None, from, until });
+        return;
+    };
+    let step = coarsest.level.width();
+    let (first, last) =
+        (time::ceil(from, step).max(coarsest.from).min(until), time::floor(until, step).min(coarsest.until));
+    if width % step != 0 || first >= last {
+        return fill(finer, width, from, until, segments);
+    }
+    fill(finer, width, from, first, segments);
+    segments.push(Segment { level: Some(coarsest.level), from: first, until: last });
+    fill(finer, width, last, until, segments);
+}
+
+/// Parts segments into pieces that answer one after the other, newest first. Each is of whole buckets of `width`, holds
+/// at most `buckets` of them, and is a level of that very width alone wherever there is one: nothing has to be merged
+/// there.
+pub fn pieces(segments: &[Segment], width: Micros, buckets: i64) -> Vec<Vec<Segment>> {
+    let mut pieces = Vec::new();
+    let mut rest = segments.to_vec();
+    while let Some(newest) = rest.last().copied() {
+        let ready = is_ready(&newest, width);
+        // As far back as the same can be said of what lies there.
+        let mut from = newest.until.saturating_sub(1);
+        for segment in rest.iter().rev().take_while(|segment| is_ready(segment, width) == ready) {
+            from = segment.from;
+        }
+        let longest =
+            time::floor(newest.until.saturating_sub(1), width).saturating_sub(width.saturating_mul(buckets - 1));
+        let from = if from >= longest { from } else { longest };
+        pieces.push(clip(&rest, from, newest.until));
+        rest = clip(&rest, Micros::MIN, from);
+    }
+    pieces
+}
+
+fn is_ready(segment: &Segment, width: Micros) -> bool {
+    segment.level.is_some_and(|level| level.width() == width)
+}
+
+fn clip(segments: &[Segment], from: Micros, until: Micros) -> Vec<Segment> {
+    let clipped = segments.iter().map(|segment| Segment {
+        level: segment.level,
+        from: segment.from.max(from),
+        until: segment.until.min(until),
+    });
+    clipped.filter(|segment| segment.from < segment.until).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::LEVELS;
+    use crate::time::{DAY, SECOND};
+
+    const MINUTE: Micros = 60 * SECOND;
+    const HOUR: Micros = 60 * MINUTE;
+
+    fn rolled(until: Micros) -> Vec<Rolled> {
+        let level =
+            |level: &Level| Rolled { level: *level, from: -1_000 * DAY, until: time::floor(until, level.width()) };
+        LEVELS.iter().rev().map(level).collect()
+    }
+
+    fn text(segments: &[Segment]) -> String {
+        let one = |segment: &Segment| {
+            let level = segment.level.map_or("rows", Level::name);
+            format!("{level} {}..{}", segment.from / SECOND, segment.until / SECOND)
+        };
+        segments.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn a_span_is_covered_from_rows_to_hours_and_back() {
+        let segments = cover(&rolled(10 * HOUR), HOUR, HOUR - 90 * SECOND, 2 * HOUR + 61 * SECOND);
+        assert_eq!(text(&segments), "rows 3510..3540, 1m 3540..3600, 1h 3600..7200, 1m 7200..7260, rows 7260..7261");
+        let segments = cover(&rolled(HOUR + 7 * MINUTE), HOUR, 0, 3 * HOUR);
+        assert_eq!(text(&segments), "1h 0..3600, 5m 3600..3900, 1m 3900..4020, rows 4020..10800");
+    }
+
+    #[test]
+    fn a_level_that_does_not_divide_the_width_is_left_out() {
+        assert_eq!(text(&cover(&rolled(DAY), 5 * MINUTE, 0, HOUR)), "5m 0..3600");
+        assert_eq!(text(&cover(&rolled(DAY), MINUTE, 0, HOUR)), "1m 0..3600");
+        assert_eq!(text(&cover(&rolled(DAY), 7 * SECOND, 0, HOUR)), "rows 0..3600");
+    }
+
+    #[test]
+    fn pieces_are_of_whole_buckets_and_ready_buckets_stand_alone() {
+        let segments = cover(&rolled(HOUR + 7 * MINUTE), HOUR, 10 * SECOND - HOUR, 3 * HOUR);
+        let pieces = pieces(&segments, HOUR, 1_000);
+        let pieces: Vec<_> = pieces.iter().map(|piece| text(piece)).collect();
+        assert_eq!(
+            pieces,
+            [
+                "5m 3600..3900, 1m 3900..4020, rows 4020..10800",
+                "1h 0..3600",
+                "rows -3590..-3540, 1m -3540..-3300, 5m -3300..0",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_piece_has_no_more_buckets_than_it_may() {
+        let segments = [Segment { level: None, from: 90 * SECOND, until: 301 * SECOND }];
+        let pieces = pieces(&segments, MINUTE, 2);
+        let pieces: Vec<_> = pieces.iter().map(|piece| text(piece)).collect();
+        assert_eq!(pieces, ["rows 240..301", "rows 120..240", "rows 90..120"]);
+    }
+}

@@ -1,0 +1,113 @@
+//! Rows that were stored into buckets that are rolled up already.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{Field, Schema};
+use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
+
+use super::FINEST;
+use crate::tables::{TIME_COLUMN, Table, column};
+use crate::time::{self, DAY, Micros};
+
+/// The finest buckets of one table that no longer say what its rows say.
+#[derive(Debug)]
+pub struct Past {
+    label: Option<&'static str>,
+    /// What is rolled up lies before this.
+    before: Micros,
+    /// The oldest and the newest instant seen.
+    seen: Option<(Micros, Micros)>,
+    /// Rows seen.
+    rows: usize,
+    stale: HashMap<Box<str>, BTreeSet<Micros>>,
+    /// The first instants of the days that gain, change or lose rows.
+    days: BTreeSet<Micros>,
+}
+
+impl Past {
+    /// Nothing is stale yet; what is rolled up lies before `before`.
+    pub fn new(table: &Table, before: Micros) -> Self {
+        Self { label: table.label, before, seen: None, rows: 0, stale: HashMap::new(), days: BTreeSet::new() }
+    }
+
+    /// What is rolled up lies before this.
+    pub fn before(&self) -> Micros {
+        self.before
+    }
+
+    /// The oldest and the newest instant among the rows noticed.
+    pub fn seen(&self) -> Option<(Micros, Micros)> {
+        self.seen
+    }
+
+    /// The number of rows noticed.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Looks at rows that are being stored.
+    pub fn notice(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        let times = column::<TimestampMicrosecondArray>(batch, TIME_COLUMN)?;
+        self.rows += times.len();
+        let Some((oldest, newest)) = arrow::compute::min(times).zip(arrow::compute::max(times)) else { return Ok(()) };
+        let (first, last) = self.seen.unwrap_or((oldest, newest));
+        self.seen = Some((first.min(oldest), last.max(newest)));
+        let (first, last) = (time::day_start(oldest), time::day_start(newest));
+        if last - first <= DAY {
+            self.days.extend([first, last]);
+        } else {
+            self.days.extend(times.values().iter().map(|instant| time::day_start(*instant)));
+        }
+        if oldest >= self.before {
+            return Ok(());
+        }
+        let labels = self.label.map(|label| column::<StringArray>(batch, label)).transpose()?;
+        for (row, instant) in times.values().iter().copied().enumerate() {
+            if instant < self.before {
+                self.add(instant, labels.map_or("", |labels| labels.value(row)));
+            }
+        }
+        Ok(())
+    }
+
+    /// A row of this instant and label is added, changed or taken away.
+    pub fn add(&mut self, instant: Micros, label: &str) {
+        self.days.insert(time::day_start(instant));
+        let bucket = time::floor(instant, FINEST.width());
+        match self.stale.get_mut(label) {
+            Some(buckets) => drop(buckets.insert(bucket)),
+            None => drop(self.stale.insert(label.into(), BTreeSet::from([bucket]))),
+        }
+    }
+
+    /// The first and the last stale bucket.
+    pub fn span(&self) -> Option<(Micros, Micros)> {
+        let first = self.stale.values().filter_map(|buckets| buckets.first()).min()?;
+        let last = self.stale.values().filter_map(|buckets| buckets.last()).max()?;
+        Some((*first, *last))
+    }
+
+    /// The first instants of the days that gain, change or lose rows.
+    pub fn days(&self) -> &BTreeSet<Micros> {
+        &self.days
+    }
+
+    /// The stale buckets as rows: `bucket` and, where the table has one, its label.
+    pub fn batch(&self) -> Result<RecordBatch, ArrowError> {
+        let pairs =
+            self.stale.iter().flat_map(|(label, buckets)| buckets.iter().map(move |bucket| (*bucket, &**label)));
+        let (buckets, labels): (Vec<Micros>, Vec<&str>) = pairs.unzip();
+        let buckets = TimestampMicrosecondArray::from(buckets);
+        let mut fields = vec![Field::new("bucket", buckets.data_type().clone(), true)];
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(buckets)];
+        if let Some(label) = self.label {
+            let labels = StringArray::from(labels);
+            fields.push(Field::new(label, labels.data_type().clone(), true));
+            columns.push(Arc::new(labels));
+        }
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+    }
+}

@@ -1,0 +1,74 @@
+//! How far the roll-ups are, for whoever wants to know.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::Roller;
+use crate::tables::Table;
+use crate::time::{DAY, Micros};
+
+/// How far behind is worth a line in the log.
+const WORTH_SAYING: Micros = DAY;
+
+/// The progress of every table. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Rollups {
+    tables: Arc<watch::Sender<ByTable>>,
+}
+
+/// The progress of each table that has been looked at.
+pub type ByTable = BTreeMap<&'static str, TableRollup>;
+
+/// The progress of one table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TableRollup {
+    /// Buckets are made up to here, exclusive.
+    pub until: Micros,
+    /// Buckets are complete up to here; what is between is answered from rows meanwhile.
+    pub complete: Micros,
+    /// The part of the complete buckets that is made, 0 to 1.
+    pub share: f64,
+    /// Labels at the most.
+    pub labels: usize,
+    /// Tenths that the log was told of; `None` when nothing had to be said.
+    said: Option<u8>,
+}
+
+impl Rollups {
+    /// The progress as it is, and every change of it.
+    pub fn watch(&self) -> watch::Receiver<ByTable> {
+        self.tables.subscribe()
+    }
+
+    /// How many labels a table has at the most; 1 for a table without labels.
+    pub fn labels(&self, table: &Table) -> usize {
+        self.tables.borrow().get(table.name).map_or(1, |known| known.labels.max(1))
+    }
+
+    /// Takes down how far a table is; says in the log how a long way is coming on.
+    pub(in crate::store) fn report(&self, roller: &Roller, labels: usize) {
+        let name = roller.table().name;
+        let (until, complete) = roller.position();
+        let oldest = roller.oldest().unwrap_or(until).min(until);
+        let length = complete.saturating_sub(oldest).max(1);
+        let share = (until.saturating_sub(oldest) as f64 / length as f64).clamp(0.0, 1.0);
+        let said = self.tables.borrow().get(name).and_then(|table| table.said);
+        let far = complete.saturating_sub(until) > WORTH_SAYING;
+        let tenths = (share * 10.0) as u8;
+        let said = match said {
+            None if far => {
+                tracing::info!(table = name, "rolling up what is stored; until then rows answer");
+                Some(tenths)
+            }
+            Some(before) if tenths > before => {
+                tracing::info!(table = name, percent = tenths * 10, "rolling up what is stored");
+                Some(tenths).filter(|_| far)
+            }
+            unchanged => unchanged,
+        };
+        let now = TableRollup { until, complete, share, labels, said };
+        self.tables.send_if_modified(|tables| tables.insert(name, now) != Some(now));
+    }
+}

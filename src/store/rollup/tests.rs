@@ -1,0 +1,180 @@
+//! Roll-ups against the same figures computed from the rows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::record_batch::RecordBatch;
+use futures::TryStreamExt;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+use crate::config::StoreSettings;
+use crate::store::Store;
+use crate::tables::{ColumnKind, MARKET_DATA, TABLES, Table};
+use crate::time::{self, DAY, Micros, SECOND};
+
+/// A Friday afternoon, and a moment before 1970.
+const BASES: [Micros; 2] = [1_761_048_000_000_000, -3 * DAY];
+
+fn settings(directory: &std::path::Path) -> StoreSettings {
+    StoreSettings {
+        path: directory.join("test.duckdb"),
+        rollup_interval: Duration::from_millis(1),
+        ..StoreSettings::default()
+    }
+}
+
+/// Random rows of a table: with nulls, around `base`, some with a key that is stored already.
+fn rows(random: &mut ChaCha8Rng, table: &'static Table, base: Micros, count: usize) -> RecordBatch {
+    let instants: Vec<Micros> = (0..count).map(|_| base + random.random_range(0..14_400) * SECOND).collect();
+    let column = |random: &mut ChaCha8Rng, kind: ColumnKind, name: &str, nullable: bool| -> ArrayRef {
+        let mut present = || !nullable || random.random_bool(0.8);
+        match kind {
+            ColumnKind::Timestamp => Arc::new(TimestampMicrosecondArray::from(instants.clone())),
+            ColumnKind::Double => Arc::new(Float64Array::from_iter(
+                (0..count)
+                    .map(|_| present())
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .map(|present| present.then(|| f64::from(random.random_range(-1_000..100_000)) / 7.0)),
+            )),
+            ColumnKind::Integer => Arc::new(Int32Array::from_iter(
+                (0..count)
+                    .map(|_| present())
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .map(|present| present.then(|| random.random_range(i32::MIN..i32::MAX))),
+            )),
+            ColumnKind::BigInt => Arc::new(Int64Array::from_iter(
+                (0..count).map(|_| present()).collect::<Vec<_>>().into_iter().map(|present| {
+                    present.then(|| if random.random_bool(0.1) { i64::MAX } else { random.random_range(-5..1_000_000) })
+                }),
+            )),
+            ColumnKind::Text => {
+                let choices = match name {
+                    "side" => ["buy", "sell", "hold"].map(String::from).to_vec(),
+                    "trade_id" => (0..400).map(|id| format!("t{id}")).collect(),
+                    _ => ["A", "B", "C"].map(String::from).to_vec(),
+                };
+                Arc::new(StringArray::from_iter_values(
+                    (0..count).map(|_| choices[random.random_range(0..choices.len())].clone()),
+                ))
+            }
+        }
+    };
+    let columns = table.columns.iter().map(|declared| column(random, declared.kind, declared.name, declared.nullable));
+    RecordBatch::try_new(table.schema(), columns.collect()).unwrap()
+}
+
+/// Waits until everything that was stored, and is complete, is rolled up.
+async fn settled(store: &Store, table: &Table, newest: Micros) -> Micros {
+    let complete = time::floor(newest - 120 * SECOND, FINEST.width());
+    let mut watch = store.rollups().watch();
+    let settled = watch.wait_for(|tables| tables.get(table.name).is_some_and(|table| table.until >= complete));
+    tokio::time::timeout(Duration::from_secs(30), settled).await.expect("roll-ups come to an end").unwrap();
+    complete
+}
+
+async fn read(store: &Store, sql: String) -> Vec<RecordBatch> {
+    store.reader().query(sql, Vec::new(), Duration::from_secs(20)).await.unwrap().try_collect().await.unwrap()
+}
+
+/// What differs between what is kept and what the rows say: exactly, but for sums, which may differ by rounding.
+async fn check(store: &Store, table: &'static Table, complete: Micros) {
+    for level in LEVELS {
+        let until = time::floor(complete, level.width());
+        let key = table.label.map_or("bucket".to_owned(), |label| format!("bucket, {label}"));
+        let kept = text::span(table, level, -700_000 * DAY, until, "");
+        let anew = text::of_rows(table, table.name, level.width(), -700_000 * DAY, until, "");
+        let kept = read(store, format!("SELECT * FROM ({kept}) ORDER BY {key}")).await;
+        let anew = read(store, format!("SELECT * FROM ({anew}) ORDER BY {key}")).await;
+        let schema = anew.first().map_or_else(|| kept[0].schema(), |batch| batch.schema());
+        let (kept, anew) = (
+            arrow::compute::concat_batches(&schema, &kept).unwrap(),
+            arrow::compute::concat_batches(&schema, &anew).unwrap(),
+        );
+        let what = |column: &str| format!("{} {} {column}", table.name, level.name());
+        assert_eq!(kept.num_rows(), anew.num_rows(), "{}", what("buckets"));
+        for (position, field) in schema.fields().iter().enumerate() {
+            let (kept, anew) = (kept.column(position), anew.column(position));
+            let floats = kept.as_any().downcast_ref::<Float64Array>().zip(anew.as_any().downcast_ref::<Float64Array>());
+            let rounded = field.name().ends_with("_sum") || field.name().starts_with("turnover");
+            match floats.filter(|_| rounded) {
+                Some((kept, anew)) => kept.iter().zip(anew).for_each(|pair| match pair {
+                    (Some(kept), Some(anew)) => {
+                        assert!(
+                            (kept - anew).abs() <= 1e-9 * anew.abs().max(1.0),
+                            "{}: {kept}, not {anew}",
+                            what(field.name())
+                        );
+                    }
+                    pair => assert_eq!(pair.0, pair.1, "{}", what(field.name())),
+                }),
+                None => assert_eq!(kept, anew, "{}", what(field.name())),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_figure_is_that_of_the_rows_under_late_and_replaced_rows_and_restarts() {
+    for (seed, base) in BASES.into_iter().enumerate() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut random = ChaCha8Rng::seed_from_u64(seed as u64);
+        let mut newest = [Micros::MIN; TABLES.len()];
+        for _restart in 0..3 {
+            let store = Store::open(&settings(directory.path())).unwrap();
+            for round in 0..6 {
+                for (table, newest) in TABLES.into_iter().zip(&mut newest) {
+                    // Most rows are late; some rounds also move on.
+                    let count = random.random_range(1..200);
+                    let batch = rows(&mut random, table, base + round * 1_800 * SECOND, count);
+                    let times: &TimestampMicrosecondArray = crate::tables::column(&batch, "timestamp").unwrap();
+                    *newest = (*newest).max(arrow::compute::max(times).unwrap());
+                    store.batches().commit(table, vec![batch]).await.unwrap();
+                    let stored = read(&store, format!("SELECT max(timestamp) FROM {}", table.name)).await;
+                    let stored: &TimestampMicrosecondArray = stored[0].column(0).as_any().downcast_ref().unwrap();
+                    let complete = settled(&store, table, stored.value(0)).await;
+                    check(&store, table, complete).await;
+                }
+            }
+            store.close().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_that_were_stored_without_roll_ups_are_rolled_up_after_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let lazy = StoreSettings { rollup_interval: Duration::from_secs(3_600), ..settings(directory.path()) };
+    let store = Store::open(&lazy).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    // Years apart: what lies between is passed over.
+    for base in [0, 1_000 * DAY, 20_000 * DAY] {
+        store.batches().commit(&MARKET_DATA, vec![rows(&mut random, &MARKET_DATA, base, 500)]).await.unwrap();
+    }
+    store.close().await.unwrap();
+
+    let store = Store::open(&lazy).unwrap();
+    let complete = settled(&store, &MARKET_DATA, 20_000 * DAY + 3_600 * SECOND).await;
+    check(&store, &MARKET_DATA, complete).await;
+    assert!(store.rollups().watch().borrow()[MARKET_DATA.name].share > 0.9);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_row_from_the_future_does_not_make_the_present_late() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(&settings(directory.path())).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(4);
+    let future = rows(&mut random, &MARKET_DATA, time::now() + 400 * DAY, 10);
+    store.batches().commit(&MARKET_DATA, vec![future]).await.unwrap();
+    let past = rows(&mut random, &MARKET_DATA, time::now() - DAY, 100);
+    store.batches().commit(&MARKET_DATA, vec![past]).await.unwrap();
+    let complete = settled(&store, &MARKET_DATA, time::now() - DAY + 14_000 * SECOND).await;
+    check(&store, &MARKET_DATA, complete).await;
+    assert!(store.rollups().watch().borrow()[MARKET_DATA.name].until <= time::now());
+    store.close().await.unwrap();
+}

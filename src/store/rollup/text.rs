@@ -1,0 +1,121 @@
+//! The statements of `queries/rollup` for a table: its columns and names are put in, never a value from outside.
+
+use super::Level;
+use crate::tables::{ColumnKind, TIME_COLUMN, Table};
+use crate::time::Micros;
+
+/// What the columns of partials are made of.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    /// Rows of the table.
+    Rows,
+    /// Narrower buckets.
+    Buckets,
+}
+
+/// Buckets of `width`, made of the rows of `rows` from `from` up to but not including `until`.
+///
+/// `rows` is a relation, the table itself or a subquery; `filter` is empty or begins with AND.
+pub fn of_rows(table: &Table, rows: &str, width: Micros, from: Micros, until: Micros, filter: &str) -> String {
+    let sql = include_str!("../../../queries/rollup/partial.sql");
+    shared(sql, table, Source::Rows, &bucket(TIME_COLUMN, width))
+        .replace("{rows}", rows)
+        .replace("{from}", &from.to_string())
+        .replace("{until}", &until.to_string())
+        .replace("{filter}", filter)
+}
+
+/// The same as a part of a whole: its buckets do not begin before `from`, so that in the order of buckets they come after
+/// those of the parts before it, and their first and last values are taken for what they are.
+pub fn of_rows_between(table: &Table, rows: &str, width: Micros, from: Micros, until: Micros, filter: &str) -> String {
+    let whole = bucket(TIME_COLUMN, width);
+    let clamped = format!("greatest({}, make_timestamp({from}))", whole.trim_end());
+    of_rows(table, rows, width, from, until, filter).replacen(&whole, &clamped, 1)
+}
+
+/// Buckets of `width`, made of the narrower ones of the relation `buckets`.
+pub fn of_buckets(table: &Table, buckets: &str, width: Micros) -> String {
+    let sql = include_str!("../../../queries/rollup/merge.sql");
+    shared(sql, table, Source::Buckets, &bucket("bucket", width)).replace("{buckets}", buckets)
+}
+
+/// The buckets of a level from `from` up to but not including `until`; `filter` is empty or begins with AND.
+pub fn span(table: &Table, level: Level, from: Micros, until: Micros, filter: &str) -> String {
+    fill(include_str!("../../../queries/rollup/span.sql"), table, level)
+        .trim_end()
+        .replace("{from}", &from.to_string())
+        .replace("{until}", &until.to_string())
+        .replace("{filter}", filter)
+}
+
+/// The start of the bucket in which the instant of a column lies, as an expression.
+pub fn bucket(column: &str, width: Micros) -> String {
+    let sql = include_str!("../../../queries/rollup/bucket.sql").trim_end();
+    sql.replace("{time}", column).replace("{width}", &width.to_string())
+}
+
+/// Puts the names of a table and one of its levels into a statement.
+pub fn fill(sql: &str, table: &Table, level: Level) -> String {
+    let label = table.label.map_or_else(String::new, |label| format!(", {label}"));
+    let label_match = table.label.map_or_else(String::new, |label| format!("AND buckets.{label} = stale.{label}"));
+    sql.replace("{table}", table.name)
+        .replace("{level}", level.name())
+        .replace("{, label}", &label)
+        .replace("{label_match}", &label_match)
+        .replace("{bucket}", &bucket("bucket", level.width()))
+}
+
+fn shared(sql: &str, table: &Table, source: Source, bucket: &str) -> String {
+    let label = table.label.map_or_else(String::new, |label| format!("{label},"));
+    sql.replace("{bucket}", bucket)
+        .replace("{label}", &label)
+        .replace("{key}", if table.label.is_some() { "1, 2" } else { "1" })
+        .replace("{columns}", &columns(table, source))
+}
+
+fn columns(table: &Table, source: Source) -> String {
+    let order = if table.key.contains(&TIME_COLUMN) {
+        TIME_COLUMN.to_owned()
+    } else {
+        // Rows of one instant are told apart by their key.
+        format!("({TIME_COLUMN}, {})", table.key.join(", "))
+    };
+    let of_column = |column: &crate::tables::Column| {
+        let sql = kind(column.kind, source)?;
+        Some(sql.trim_end().replace("{column}", column.name).replace("{order}", &order))
+    };
+    let mut columns: Vec<String> = table.columns.iter().filter_map(of_column).collect();
+    columns.extend(own(table, source).map(|sql| sql.trim_end().to_owned()));
+    columns.join(",\n    ")
+}
+
+macro_rules! by_source {
+    ($source:expr, $name:literal) => {
+        match $source {
+            Source::Rows => include_str!(concat!("../../../queries/rollup/partial/", $name, ".sql")),
+            Source::Buckets => include_str!(concat!("../../../queries/rollup/merge/", $name, ".sql")),
+        }
+    };
+}
+
+/// What is kept of every numeric column.
+fn kind(kind: ColumnKind, source: Source) -> Option<&'static str> {
+    match kind {
+        ColumnKind::Double => Some(by_source!(source, "double")),
+        ColumnKind::Integer => Some(by_source!(source, "integer")),
+        ColumnKind::BigInt => Some(by_source!(source, "bigint")),
+        ColumnKind::Timestamp | ColumnKind::Text => None,
+    }
+}
+
+/// What is kept beyond that, for what is asked of this table.
+fn own(table: &Table, source: Source) -> Option<&'static str> {
+    match table.name {
+        "market_data" => Some(by_source!(source, "market_data")),
+        "strategy_metrics" => Some(by_source!(source, "strategy_metrics")),
+        "execution_metrics" => Some(by_source!(source, "execution_metrics")),
+        "system_metrics" => Some(by_source!(source, "system_metrics")),
+        "trades" => Some(by_source!(source, "trades")),
+        _ => None,
+    }
+}

@@ -1,0 +1,150 @@
+//! What the server does by itself once a day: old days go into the archive, older ones for good.
+
+mod retention;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::archive::{Archive, ArchiveError, MovedDay};
+use crate::config::Settings;
+use crate::store::Store;
+use crate::time::{self, Micros};
+
+pub use retention::{Dropped, Retention};
+
+/// Time from the start to the first run: a start has better things to do.
+const FIRST_RUN: Duration = Duration::from_secs(120);
+/// Time between two looks at the clock, which may be set meanwhile.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Runs archive and retention, one at a time. Clones share it.
+#[derive(Clone)]
+pub struct Upkeep {
+    archive: Archive,
+    retention: Retention,
+    running: Arc<tokio::sync::Mutex<()>>,
+    last: Arc<Mutex<LastRun>>,
+    stop: CancellationToken,
+}
+
+/// What came of the last runs.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct LastRun {
+    /// When one ended last, naive UTC.
+    pub ended_at: Option<String>,
+    /// Days moved into the archive since the start.
+    pub days_archived: usize,
+    /// Days that the last run could not move.
+    pub days_failed: usize,
+    /// Why the last run, or a day in it, failed.
+    pub last_error: Option<String>,
+}
+
+impl Upkeep {
+    /// Looks after `store` until `stop` is cancelled.
+    pub fn new(store: &Store, settings: &Settings, stop: CancellationToken) -> Self {
+        Self {
+            archive: Archive::new(store, settings.archive.clone(), stop.clone()),
+            retention: Retention::new(store, settings.retention.clone()),
+            running: Arc::default(),
+            last: Arc::default(),
+            stop,
+        }
+    }
+
+    /// Moves days into the archive, or with `dry_run` says which ones. Once begun, it goes on when nobody waits for it.
+    pub async fn archive(&self, dry_run: bool) -> Result<Vec<MovedDay>, ArchiveError> {
+        if dry_run {
+            return self.archive.plan(time::now()).await;
+        }
+        let upkeep = self.clone();
+        detached(async move {
+            let _alone = upkeep.running.lock().await;
+            let moved = upkeep.archive.run(time::now()).await;
+            upkeep.note(&moved);
+            moved
+        })
+        .await
+    }
+
+    /// Drops what is too old, or with `dry_run` says what. Once begun, it goes on when nobody waits for it.
+    pub async fn retention(&self, dry_run: bool) -> Result<Vec<Dropped>, ArchiveError> {
+        if dry_run {
+            return self.retention.run(time::now(), true).await;
+        }
+        let upkeep = self.clone();
+        detached(async move {
+            let _alone = upkeep.running.lock().await;
+            upkeep.retention.run(time::now(), false).await
+        })
+        .await
+    }
+
+    /// What came of the last runs.
+    pub fn last(&self) -> LastRun {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Runs both some time after the start, and again whenever a day is over.
+    pub fn spawn(&self) -> JoinHandle<()> {
+        let upkeep = self.clone();
+        tokio::spawn(async move {
+            let (mut wait, mut done) = (FIRST_RUN, None::<Micros>);
+            loop {
+                tokio::select! {
+                    () = upkeep.stop.cancelled() => return,
+                    () = tokio::time::sleep(wait) => wait = LOOK,
+                }
+                let today = time::day_start(time::now());
+                if done != Some(today) {
+                    done = Some(today);
+                    upkeep.run().await;
+                }
+            }
+        })
+    }
+
+    /// Waits until nothing is under way; for after `stop` was cancelled.
+    pub async fn ended(&self) {
+        drop(self.running.lock().await);
+    }
+
+    async fn run(&self) {
+        if let Err(error) = self.archive(false).await {
+            tell("old days could not be archived", &error);
+        }
+        if let Err(error) = self.retention(false).await {
+            tell("old days could not be dropped", &error);
+        }
+    }
+
+    fn note(&self, moved: &Result<Vec<MovedDay>, ArchiveError>) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.ended_at = Some(time::format_naive(time::now()));
+        match moved {
+            Ok(days) => {
+                last.days_failed = days.iter().filter(|day| day.error.is_some()).count();
+                last.days_archived += days.len() - last.days_failed;
+                last.last_error = days.iter().rev().find_map(|day| day.error.clone());
+            }
+            Err(error) => last.last_error = Some(error.to_string()),
+        }
+    }
+}
+
+fn tell(what: &'static str, error: &ArchiveError) {
+    match error {
+        ArchiveError::Stopping => tracing::info!("{what}: the server is stopping, the next start goes on"),
+        error => tracing::error!(%error, "{what}"),
+    }
+}
+
+async fn detached<T: Send + 'static>(
+    work: impl Future<Output = Result<T, ArchiveError>> + Send + 'static,
+) -> Result<T, ArchiveError> {
+    tokio::spawn(work).await.map_err(|_| ArchiveError::Stopping)?
+}

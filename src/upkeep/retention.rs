@@ -1,0 +1,160 @@
+//! Retention: what is older than it is to be kept is dropped, in whole days.
+
+use std::time::Duration;
+
+use crate::archive::{ArchiveError, Files, Named, date, parse};
+use crate::config::RetentionSettings;
+use crate::store::{ArchivedDay, HotDay, LEVELS, Level, Maintenance, Reader, Store};
+use crate::tables::{TABLES, Table};
+use crate::time::{self, DAY, Micros};
+
+/// Counting what is to be dropped may take this long.
+const LIMIT: Duration = Duration::from_secs(600);
+/// A file that was never completed is given this long: somebody may be writing it.
+const UNFINISHED: chrono::TimeDelta = chrono::TimeDelta::days(1);
+
+/// Drops days.
+#[derive(Clone)]
+pub struct Retention {
+    reader: Reader,
+    maintenance: Maintenance,
+    files: Files,
+    settings: RetentionSettings,
+}
+
+/// What was dropped, or would be.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Dropped {
+    /// The table.
+    pub table: String,
+    /// The level of its roll-ups; `None` for its rows.
+    pub level: Option<String>,
+    /// What is from this date on is kept.
+    pub before: String,
+    /// Days with rows; `None` for buckets.
+    pub days: Option<usize>,
+    /// Rows or buckets.
+    pub rows: u64,
+    /// Size of the files in the archive, in bytes.
+    pub archived_bytes: u64,
+}
+
+impl Retention {
+    /// Drops days of `store`.
+    pub fn new(store: &Store, settings: RetentionSettings) -> Self {
+        Self { reader: store.reader(), maintenance: store.maintenance(), files: store.files(), settings }
+    }
+
+    /// Drops, or with `dry_run` counts, what is too old at `now`, one day after the other.
+    pub async fn run(&self, now: Micros, dry_run: bool) -> Result<Vec<Dropped>, ArchiveError> {
+        let mut dropped = Vec::new();
+        let first_kept = |days: u32| time::day_start(now).saturating_sub(i64::from(days) * DAY);
+        for table in TABLES {
+            if let Some(days) = self.settings.table(table) {
+                dropped.extend(self.rows(table, first_kept(days), dry_run).await?);
+            }
+            for level in LEVELS {
+                if let Some(days) = self.settings.level(level) {
+                    dropped.extend(self.buckets(table, level, first_kept(days), dry_run).await?);
+                }
+            }
+        }
+        if !dry_run {
+            self.remove_files(first_kept).await?;
+            if !dropped.is_empty() {
+                self.maintenance.checkpoint().await?;
+            }
+        }
+        Ok(dropped)
+    }
+
+    async fn rows(
+        &self,
+        table: &'static Table,
+        before: Micros,
+        dry_run: bool,
+    ) -> Result<Option<Dropped>, ArchiveError> {
+        let hot = self.reader.hot_days(table, before, LIMIT).await?;
+        let archived = self.reader.archived_days(table, Micros::MIN, before.saturating_sub(1)).await?;
+        let days = days(&hot, &archived);
+        if days.is_empty() {
+            return Ok(None);
+        }
+        let rows = hot.iter().map(|day| day.rows).chain(archived.iter().map(|day| day.rows)).sum();
+        let archived_bytes = archived.iter().map(|day| day.bytes).sum();
+        if !dry_run {
+            for day in &days {
+                self.maintenance.drop_day(table, *day).await?;
+            }
+            // The files come after all of it: a question that has begun may still read them.
+            for day in archived {
+                if !self.files.remove(&day.file).await? {
+                    tracing::info!(file = day.file, "a file is being read and is removed by the next run");
+                }
+            }
+            tracing::info!(table = table.name, before = date(before), days = days.len(), rows, "days were dropped");
+        }
+        Ok(Some(Dropped {
+            table: table.name.to_owned(),
+            level: None,
+            before: date(before),
+            days: Some(days.len()),
+            rows,
+            archived_bytes,
+        }))
+    }
+
+    async fn buckets(
+        &self,
+        table: &'static Table,
+        level: Level,
+        before: Micros,
+        dry_run: bool,
+    ) -> Result<Option<Dropped>, ArchiveError> {
+        let rows = self.reader.buckets_before(table, level, before, LIMIT).await?;
+        if rows == 0 {
+            return Ok(None);
+        }
+        if !dry_run {
+            self.maintenance.drop_buckets(table, level, before).await?;
+            tracing::info!(
+                table = table.name,
+                level = level.name(),
+                before = date(before),
+                rows,
+                "buckets were dropped"
+            );
+        }
+        let (name, level) = (table.name.to_owned(), Some(level.name().to_owned()));
+        Ok(Some(Dropped { table: name, level, before: date(before), days: None, rows, archived_bytes: 0 }))
+    }
+
+    /// Removes what earlier runs could not: files of days that are too old and that nothing names any more, and files
+    /// that were never completed.
+    async fn remove_files(&self, first_kept: impl Fn(u32) -> Micros) -> Result<(), ArchiveError> {
+        for file in self.files.list().await? {
+            let remove = match parse(&file.name) {
+                Some(Named::Day(table, day)) => match self.settings.table(table) {
+                    Some(days) if day < first_kept(days) => {
+                        self.reader.archived_days(table, day, day).await?.is_empty()
+                    }
+                    _ => false,
+                },
+                Some(Named::Aside) => chrono::Utc::now() - file.changed > UNFINISHED,
+                None => false,
+            };
+            if remove && self.files.remove(&file.name).await? {
+                tracing::info!(file = file.name, bytes = file.bytes, "a file that nothing names was removed");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The days of both tiers, each once.
+fn days(hot: &[HotDay], archived: &[ArchivedDay]) -> Vec<Micros> {
+    let mut days: Vec<Micros> = hot.iter().map(|day| day.start).chain(archived.iter().map(|day| day.start)).collect();
+    days.sort_unstable();
+    days.dedup();
+    days
+}

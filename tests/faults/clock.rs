@@ -1,0 +1,155 @@
+//! A wall clock that is set back while the server runs, and between two runs.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::common::{Exporter, Launch, Server, eventually, eventually_within};
+
+/// A program's own clock.
+struct Clock {
+    directory: TempDir,
+}
+
+impl Clock {
+    /// `None`, and a word about it, where there is no C compiler.
+    fn build() -> Option<Self> {
+        let directory = TempDir::new().unwrap();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/clock.c");
+        let library = directory.path().join("clock.so");
+        let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(library).arg(source).arg("-ldl").status();
+        if !built.is_ok_and(|status| status.success()) {
+            println!("SKIPPED: no C compiler to build a clock with");
+            return None;
+        }
+        let clock = Self { directory };
+        clock.set(0);
+        Some(clock)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Sets it to the true time and some seconds more.
+    fn set(&self, seconds: i64) {
+        std::fs::write(self.path("next"), seconds.to_string()).unwrap();
+        std::fs::rename(self.path("next"), self.path("seconds")).unwrap();
+    }
+
+    fn launch(&self) -> Launch {
+        Launch::new()
+            .environment("LD_PRELOAD", self.path("clock.so").to_str().unwrap())
+            .environment("CLOCK_FILE", self.path("seconds").to_str().unwrap())
+            .arguments(["--write-interval", "200ms"])
+    }
+}
+
+fn market(ticks: u64, price: f64) -> String {
+    format!(
+        "# TYPE ticks_received_total counter\nticks_received_total{{symbol=\"A\"}} {ticks}\n\
+         # TYPE last_price gauge\nlast_price{{symbol=\"A\"}} {price}\n"
+    )
+}
+
+async fn newest(server: &Server, table: &str) -> String {
+    let text = server.sql_value(&format!("SELECT max(timestamp) FROM {table}")).await;
+    text.as_str().unwrap_or_default().to_owned()
+}
+
+async fn count(server: &Server, table: &str) -> u64 {
+    server.sql_value(&format!("SELECT count(*) FROM {table}")).await.as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn collecting_writing_and_frames_go_on_when_the_clock_is_set_back() {
+    let Some(clock) = Clock::build() else { return };
+    let exporter = Exporter::start(&market(100, 10.0)).await;
+    let nobody = "http://127.0.0.1:9/metrics".to_owned();
+    let launch = clock.launch().desk([exporter.url(), nobody.clone(), nobody]);
+    clock.set(7_200);
+    let server = launch.start().await;
+    eventually("rows are stored", async || (count(&server, "market_data").await >= 2).then_some(())).await;
+    let before = newest(&server, "market_data").await;
+    let (mut socket, _) =
+        tokio_tungstenite::connect_async(format!("ws://{}/ws/metrics", server.address)).await.unwrap();
+
+    clock.set(0);
+    exporter.set(&market(150, 11.0));
+    let (markets, machines) = (count(&server, "market_data").await, count(&server, "system_metrics").await);
+    eventually("rows are stored in the time that it is now", async || {
+        let late =
+            format!("SELECT count(*) FROM market_data WHERE timestamp < TIMESTAMP '{before}' - INTERVAL '1 hour'");
+        (server.sql_value(&late).await.as_u64() >= Some(2)).then_some(())
+    })
+    .await;
+    assert!(count(&server, "market_data").await >= markets + 2, "no row has replaced another");
+    eventually("all collectors go on", async || (count(&server, "system_metrics").await >= machines + 2).then_some(()))
+        .await;
+    assert_eq!(server.sql_value("SELECT sum(trades) FROM market_data").await, 50, "the increments are right");
+    assert_eq!(server.sql_value("SELECT count(*) FROM market_data WHERE trades < 0").await, 0);
+
+    let mut monotonic = f64::NEG_INFINITY;
+    let mut frames = 0;
+    while frames < 10 {
+        let message = tokio::time::timeout(Duration::from_secs(2), socket.next()).await.expect("frames go on");
+        let message = message.unwrap().unwrap();
+        let Ok(frame) = serde_json::from_str::<Value>(message.to_text().unwrap_or_default()) else { continue };
+        let Some(timestamp) = frame["timestamp"].as_f64() else { continue };
+        assert!(timestamp >= monotonic, "{timestamp} after {monotonic}");
+        monotonic = timestamp;
+        frames += 1;
+    }
+    server.get("/health/ready").await.expect(200);
+    let performance = server.get("/api/system/performance").await.expect(200).json();
+    for figure in ["latency_p50", "latency_p99", "throughput_per_sec"] {
+        assert!(performance[figure].as_f64().unwrap() >= 0.0, "{performance}");
+    }
+    let live = server.get("/health/live").await.expect(200).json();
+    assert!((0.0..600.0).contains(&live["uptime_seconds"].as_f64().unwrap()), "{live}");
+}
+
+#[tokio::test]
+async fn a_start_after_the_clock_was_set_back_stores_rows_beside_those_of_the_future() {
+    let Some(clock) = Clock::build() else { return };
+    let directory = Arc::new(TempDir::new().unwrap());
+    clock.set(86_400);
+    let mut server = clock.launch().directory(&directory).start().await;
+    eventually("rows are stored", async || (count(&server, "system_metrics").await >= 2).then_some(())).await;
+    assert_eq!(server.terminate().await, Some(0));
+    clock.set(0);
+    let server = clock.launch().directory(&directory).start().await;
+    let before = count(&server, "system_metrics").await;
+    let future = newest(&server, "system_metrics").await;
+    eventually("rows are stored", async || (count(&server, "system_metrics").await >= before + 2).then_some(())).await;
+    assert_eq!(newest(&server, "system_metrics").await, future);
+    // What comes again with a key that is there replaces it, however late it is.
+    let row = json!({"timestamp": future, "cpu_percent": 12.5});
+    server.ingest("system_metrics", &row).await;
+    let again = server.sql(&format!("SELECT cpu_percent FROM system_metrics WHERE timestamp = '{future}'")).await;
+    assert_eq!(again, [json!({"cpu_percent": 12.5})]);
+}
+
+#[tokio::test]
+async fn the_simulation_goes_on_when_the_clock_is_set_back() {
+    let Some(clock) = Clock::build() else { return };
+    clock.set(3_600);
+    let server = clock.launch().arguments(["--demo"]).start().await;
+    eventually_within(Duration::from_secs(20), "rows are stored", async || {
+        (count(&server, "market_data").await >= 8).then_some(())
+    })
+    .await;
+    let before = newest(&server, "market_data").await;
+    clock.set(0);
+    eventually_within(Duration::from_secs(20), "rows of the time that it is now", async || {
+        let late =
+            format!("SELECT count(*) FROM market_data WHERE timestamp < TIMESTAMP '{before}' - INTERVAL '30 minutes'");
+        (server.sql_value(&late).await.as_u64() >= Some(8)).then_some(())
+    })
+    .await;
+}
