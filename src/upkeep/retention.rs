@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::archive::{ArchiveError, Files, Named, date, parse};
 use crate::config::RetentionSettings;
-use crate::store::{ArchivedDay, HotDay, LEVELS, Level, Maintenance, Reader, Store};
+use crate::store::{ArchivedDay, FINEST, HotDay, LEVELS, Level, Maintenance, Reader, Store};
 use crate::tables::{TABLES, Table};
 use crate::time::{self, DAY, Micros};
 
@@ -74,6 +74,10 @@ impl Retention {
         before: Micros,
         dry_run: bool,
     ) -> Result<Option<Dropped>, ArchiveError> {
+        // What the roll-ups keep has to be in them first.
+        let rolled = self.reader.look(move |snapshot| snapshot.rolled(table)).await?;
+        let Some(rolled) = rolled.into_iter().find(|rolled| rolled.level == FINEST) else { return Ok(None) };
+        let before = before.min(time::day_start(rolled.until));
         let hot = self.reader.hot_days(table, before, LIMIT).await?;
         let archived = self.reader.archived_days(table, Micros::MIN, before.saturating_sub(1)).await?;
         let days = days(&hot, &archived);

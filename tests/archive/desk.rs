@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use observability_api::tables::{MarketDataRow, SystemMetricsRow, TradeRow};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::common::{Ended, Launch, Server, ipc};
 
@@ -126,9 +126,4 @@ pub async fn done(server: &Server, arguments: &[&str]) -> String {
 /// The archived file of a table's day.
 pub fn file(server: &Server, table: &str, date: &str) -> PathBuf {
     server.path().join(format!("data/archive/observability/{table}/date={date}/rows.parquet"))
-}
-
-/// Everything that `query` of the API can ask about the days.
-pub fn window(from: &str, to: &str) -> Value {
-    json!({"start_time": from, "end_time": to})
 }

@@ -1,7 +1,12 @@
 //! Days that are too old are dropped, in the database and in the archive.
 
-use crate::common::Launch;
-use crate::desk::{DAY, FIRST, command, done, file, fill, launch};
+use std::time::Duration;
+
+use crate::common::{Launch, eventually_within};
+use crate::desk::{DAY, FIRST, command, done, file, fill, launch, operator};
+
+/// Roll-ups are made step by step.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Days from a day to today.
 fn age(day: i64) -> i64 {
@@ -19,6 +24,14 @@ async fn whole_days_are_dropped_wherever_they_are() {
         "metric_types": ["market_data"], "interval": "1h"});
     let hours = server.post("/api/metrics/history", &history).await.expect(200).body;
     done(&server, &["archive"]).await;
+    eventually_within(PATIENCE, "the days are rolled up", async || {
+        let planned = operator(&server, "retention?dry_run=true").await;
+        let planned = planned.as_array().unwrap().iter();
+        let minutes: u64 =
+            planned.filter(|part| part["level"] == "1m").map(|part| part["rows"].as_u64().unwrap()).sum();
+        (minutes == 2 * (3 * 1_440 + 500 + 1_440)).then_some(())
+    })
+    .await;
 
     let planned = done(&server, &["retention", "--dry-run"]).await;
     println!("{planned}");
@@ -45,11 +58,16 @@ async fn whole_days_are_dropped_wherever_they_are() {
 
 #[tokio::test]
 async fn the_commands_open_the_database_when_no_server_has_it() {
-    let mut server = launch().start().await;
+    let retain = format!("system_metrics={}d", age(2));
+    let mut server = launch().arguments(["--retain", &retain]).start().await;
     fill(&server).await;
+    eventually_within(PATIENCE, "the days are rolled up", async || {
+        let planned = operator(&server, "retention?dry_run=true").await;
+        planned.as_array().unwrap().iter().any(|part| part["days"] == 2).then_some(())
+    })
+    .await;
     assert_eq!(server.terminate().await, Some(0));
     assert!(done(&server, &["archive"]).await.ends_with("9 days with 47,700 rows archived\n"));
-    let retain = format!("system_metrics={}d", age(2));
     let said = done(&server, &["retention", "--retain", &retain]).await;
     assert!(said.contains("2 days, 2,880 rows"), "{said}");
     let counted = done(&server, &["query", "SELECT count(*) AS n FROM system_metrics", "--format", "csv"]).await;
