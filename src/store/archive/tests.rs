@@ -67,18 +67,6 @@ async fn trades(store: &Store, rows: &[(&str, Micros, f64)]) {
     store.batches().commit(&TRADES, vec![TradeRow::batch(&rows).unwrap()]).await.unwrap();
 }
 
-/// The writer's note that rows of an archived day were stored.
-async fn note_late(store: &Store, day: Micros) {
-    let maintenance = store.maintenance();
-    let noted = maintenance.transact(move |hands| {
-        hands
-            .connection
-            .execute("UPDATE archive.days SET late = true WHERE day = $1::TIMESTAMP::DATE", [instant(day)])?;
-        Ok(())
-    });
-    noted.await.unwrap();
-}
-
 /// A question over all rows of a table, `{rows}` in its text.
 async fn ask(store: &Store, table: &'static Table, sql: &'static str) -> Vec<RecordBatch> {
     let question = move |snapshot: &Snapshot<'_>| {
@@ -149,7 +137,6 @@ async fn late_rows_of_an_archived_day_replace_its_rows_and_join_them_in_the_next
     quotes(&store, &[(MONDAY, "A", 1.0), (MONDAY, "B", 1.0), (MONDAY + SECOND, "A", 1.0)]).await;
     archive(&store, MONDAY + DAY).await;
     quotes(&store, &[(MONDAY, "A", 2.0), (MONDAY + 2 * SECOND, "C", 2.0)]).await;
-    note_late(&store, MONDAY).await;
     let expected = [
         (MONDAY, "A".to_owned(), 2.0),
         (MONDAY, "B".to_owned(), 1.0),
@@ -188,8 +175,6 @@ async fn a_trade_that_moves_to_another_day_is_there_once() {
     assert_eq!(stored_trades(&store).await, expected);
     // Back again, and both days at once.
     trades(&store, &[("a", MONDAY, 3.0), ("b", MONDAY + DAY, 3.0)]).await;
-    note_late(&store, MONDAY).await;
-    note_late(&store, MONDAY + DAY).await;
     let expected = ["a 20382 3.0", "b 20383 3.0", "c 20383 1.0"];
     assert_eq!(stored_trades(&store).await, expected);
     assert_eq!(archive(&store, MONDAY + 2 * DAY).await, 2);
@@ -250,6 +235,27 @@ async fn a_day_whose_rows_change_while_it_is_written_keeps_them() {
     let refused = store.maintenance().hand_over(&MARKET_DATA, file, 1).await.unwrap_err();
     assert!(matches!(refused, MaintenanceError::Overtaken(_)), "{refused}");
     assert_eq!(stored_quotes(&store).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_which_days_are_dropped_as_others_come_does_not_grow() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let mut sizes = Vec::new();
+    for day in (0..10).map(|day| MONDAY + day * DAY) {
+        for part in 0..4 {
+            let rows: Vec<_> = (0..50_000)
+                .map(|row| (day + (part * 50_000 + row) * 400_000, "A", (row * 7_919 % 10_007) as f64 / 7.0))
+                .collect();
+            quotes(&store, &rows).await;
+        }
+        assert_eq!(store.maintenance().drop_day(&MARKET_DATA, day - DAY).await.unwrap() > 0, day > MONDAY);
+        store.maintenance().checkpoint().await.unwrap();
+        sizes.push(std::fs::metadata(directory.path().join("O'Desk.duckdb")).unwrap().len());
+    }
+    let (second, most) = (sizes[1], sizes.iter().max().unwrap());
+    assert!(*most <= second + second / 2, "{sizes:?}");
+    println!("sizes of the file after each day: {sizes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
