@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use duckdb::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::rollup::Roller;
+use super::table_writer::{TableWriteError, TableWriter};
 use crate::batch::Gate;
 use crate::tables::Table;
 use crate::time::Micros;
@@ -14,10 +16,19 @@ const WAITING_TASKS: usize = 64;
 
 /// What a task works with.
 pub struct Hands<'a> {
-    /// The writer's connection, in a transaction that is the task's own.
+    /// The writer's connection.
     pub connection: &'a Connection,
     /// What was stored into the past.
     pub touched: &'a TouchedDays,
+    /// Who keeps the roll-ups of each table.
+    pub tables: &'a [(TableWriter, Roller)],
+}
+
+impl Hands<'_> {
+    /// Who keeps the roll-ups of a table.
+    pub fn roller(&self, table: &Table) -> Option<&Roller> {
+        self.tables.iter().map(|(_, roller)| roller).find(|roller| std::ptr::eq(roller.table(), table))
+    }
 }
 
 /// How often rows were stored, since the start, into days that were complete.
@@ -44,6 +55,9 @@ pub enum MaintenanceError {
     /// The engine refused.
     #[error("the database failed: {0}")]
     Engine(#[from] duckdb::Error),
+    /// Roll-ups could not be made again.
+    #[error("the roll-ups could not be made again: {0}")]
+    RollUp(#[from] TableWriteError),
     /// What the task was prepared with is no longer so.
     #[error("{0}")]
     Overtaken(String),
@@ -53,7 +67,7 @@ pub enum MaintenanceError {
 }
 
 /// A task and the way back of its outcome.
-pub(super) type Task = Box<dyn FnOnce(&Connection, &TouchedDays) + Send>;
+pub(super) type Task = Box<dyn FnOnce(&Hands<'_>) + Send>;
 /// The writer's end.
 pub(super) type Tasks = mpsc::Receiver<Task>;
 
@@ -82,10 +96,10 @@ impl Maintenance {
         T: Send + 'static,
         W: FnOnce(&Hands<'_>) -> Result<T, MaintenanceError> + Send + 'static,
     {
-        self.run(move |connection, touched| {
-            connection.execute_batch("BEGIN")?;
-            let done = work(&Hands { connection, touched });
-            let ended = connection.execute_batch(if done.is_ok() { "COMMIT" } else { "ROLLBACK" });
+        self.run(move |hands| {
+            hands.connection.execute_batch("BEGIN")?;
+            let done = work(hands);
+            let ended = hands.connection.execute_batch(if done.is_ok() { "COMMIT" } else { "ROLLBACK" });
             let done = done?;
             ended?;
             Ok(done)
@@ -97,12 +111,12 @@ impl Maintenance {
     pub(super) async fn run<T, W>(&self, work: W) -> Result<T, MaintenanceError>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection, &TouchedDays) -> Result<T, MaintenanceError> + Send + 'static,
+        W: FnOnce(&Hands<'_>) -> Result<T, MaintenanceError> + Send + 'static,
     {
         let (outcome, done) = oneshot::channel();
-        let task: Task = Box::new(move |connection, touched| {
+        let task: Task = Box::new(move |hands| {
             // Whoever asked may have gone; the work is done all the same.
-            let _ = outcome.send(work(connection, touched));
+            let _ = outcome.send(work(hands));
         });
         self.tasks.send(task).await.map_err(|_| MaintenanceError::Stopping)?;
         done.await.map_err(|_| MaintenanceError::Stopping)?

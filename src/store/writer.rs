@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::archive;
-use super::maintenance::{Task, Tasks, TouchedDays};
+use super::maintenance::{Hands, Task, Tasks, TouchedDays};
 use super::reader::Shared;
 use super::rollup::{Past, Roller};
 use super::space::Space;
@@ -93,7 +93,7 @@ impl Writer {
                 Woken::Open => true,
                 Woken::Closed => false,
                 Woken::Task(task) => {
-                    task(&self.connection, &self.touched);
+                    task(&Hands { connection: &self.connection, touched: &self.touched, tables: &self.tables });
                     continue;
                 }
             };
@@ -251,8 +251,9 @@ impl Writer {
             let of_table = |table: &'static Table| move |write: &&Write| std::ptr::eq(write.table, table);
             let writes = group.iter().filter(of_table(writer.table()));
             writer.store(&self.connection, writes.flat_map(|write| &write.batches), past)?;
-            roller.mend(&self.connection, past)?;
+            // First of all: what is made of the rows reads both tiers, in which these days are late from here on.
             archive::note_late(&self.connection, roller.table(), past.days())?;
+            roller.mend(&self.connection, past)?;
         }
         Ok(())
     }
