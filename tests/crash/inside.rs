@@ -73,7 +73,7 @@ where
         Ok(vec![Statement::new(sql, Vec::new())])
     };
     let answer = store.reader().ask(question, LIMIT).await.unwrap();
-    let schema = answer.schema();
+    let schema = answer.schema().clone();
     let batches: Vec<RecordBatch> = answer.try_collect().await.unwrap();
     arrow::compute::concat_batches(&schema, &batches).unwrap()
 }
