@@ -49,9 +49,13 @@ pub async fn components(State(state): State<AppState>) -> Json<Value> {
     let upkeep = state.upkeep.last();
     if upkeep.ended_at.is_some() {
         healthy &= upkeep.last_error.is_none();
-        let mut object = json!(upkeep);
-        object["name"] = json!("archive");
-        object["status"] = json!(if upkeep.last_error.is_none() { READY } else { "failing" });
+        let mut object = json!({
+            "name": "archive",
+            "status": if upkeep.last_error.is_none() { READY } else { "failing" },
+        });
+        if let (Some(object), Value::Object(figures)) = (object.as_object_mut(), json!(upkeep)) {
+            object.extend(figures);
+        }
         components.insert("archive".to_owned(), object);
     }
     if let Some(object) = rollups(&state) {

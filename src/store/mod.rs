@@ -121,7 +121,7 @@ impl Store {
             write_interval: settings.write_interval,
             rollup_interval: settings.rollup_interval,
         };
-        let (maintenance, tasks) = maintenance::channel();
+        let (maintenance, tasks) = maintenance::channel(batches.gate());
         let space = space::Space::new(&settings.path, settings.min_free_bytes, batches.gate());
         let threshold = space::checkpoint_threshold(figures.files().floor);
         let checkpoints = checkpoint::Checkpoints::new(&settings.path, threshold, figures.clone());

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::archive;
 use super::checkpoint::Checkpoints;
-use super::maintenance::{Task, Tasks, TouchedDays};
+use super::maintenance::{Hands, Task, Tasks, TouchedDays};
 use super::reader::Shared;
 use super::rollup::{Past, Roller};
 use super::space::Space;
@@ -109,7 +109,7 @@ impl Writer {
                 Woken::Open => true,
                 Woken::Closed => false,
                 Woken::Task(task) => {
-                    task(&self.connection, &self.touched);
+                    task(&Hands { connection: &self.connection, touched: &self.touched, tables: &self.tables });
                     self.keep_log_short();
                     continue;
                 }
@@ -130,8 +130,8 @@ impl Writer {
             }
             if has_space {
                 self.roll_up();
-                self.keep_log_short();
             }
+            self.keep_log_short();
         }
         let lost: usize = self.gathered.iter().map(rows).sum();
         if lost > 0 {
@@ -276,14 +276,19 @@ impl Writer {
             let of_table = |table: &'static Table| move |write: &&Write| std::ptr::eq(write.table, table);
             let writes = group.iter().filter(of_table(writer.table()));
             writer.store(&self.connection, writes.flat_map(|write| &write.batches), past)?;
-            roller.mend(&self.connection, past)?;
+            // First of all: what is made of the rows reads both tiers, in which these days are late from here on.
             archive::note_late(&self.connection, roller.table(), past.days())?;
+            roller.mend(&self.connection, past)?;
         }
         Ok(())
     }
 
-    /// Checkpoints when it is time. What does not succeed is tried again.
+    /// Checkpoints when it is time. What does not succeed is tried again. Without space nothing is tried: a checkpoint
+    /// that runs out of it is the end of the engine.
     fn keep_log_short(&mut self) {
+        if self.space.is_short() {
+            return;
+        }
         if let Err(error) = self.checkpoints.keep_short(&self.connection) {
             self.shared.failure.notice(&error.to_string());
             tracing::warn!(%error, "the log of the database was not worked off, trying again");

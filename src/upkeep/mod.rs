@@ -60,9 +60,10 @@ pub struct LastRetention {
 impl Upkeep {
     /// Looks after `store` until `stop` is cancelled.
     pub fn new(store: &Store, settings: &Settings, stop: CancellationToken) -> Self {
+        let archive = Archive::new(store, settings.archive.clone(), stop.clone());
         Self {
-            archive: Archive::new(store, settings.archive.clone(), stop.clone()),
-            retention: Retention::new(store, settings.retention.clone()),
+            archive: archive.clone(),
+            retention: Retention::new(store, archive, settings.retention.clone()),
             running: Arc::default(),
             last: Arc::default(),
             last_retention: Arc::default(),

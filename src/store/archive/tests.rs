@@ -9,10 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::archive::Archive;
-use crate::config::{ArchiveSettings, StoreSettings};
+use crate::config::{ArchiveSettings, RetentionSettings, StoreSettings};
 use crate::store::Store;
 use crate::tables::{MARKET_DATA, MarketDataRow, TABLES, TRADES, TradeRow};
 use crate::time::SECOND;
+use crate::upkeep::Retention;
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// 2025-10-21.
@@ -64,18 +65,6 @@ async fn trades(store: &Store, rows: &[(&str, Micros, f64)]) {
         })
         .collect();
     store.batches().commit(&TRADES, vec![TradeRow::batch(&rows).unwrap()]).await.unwrap();
-}
-
-/// The writer's note that rows of an archived day were stored.
-async fn note_late(store: &Store, day: Micros) {
-    let maintenance = store.maintenance();
-    let noted = maintenance.transact(move |hands| {
-        hands
-            .connection
-            .execute("UPDATE archive.days SET late = true WHERE day = $1::TIMESTAMP::DATE", [instant(day)])?;
-        Ok(())
-    });
-    noted.await.unwrap();
 }
 
 /// A question over all rows of a table, `{rows}` in its text.
@@ -148,7 +137,6 @@ async fn late_rows_of_an_archived_day_replace_its_rows_and_join_them_in_the_next
     quotes(&store, &[(MONDAY, "A", 1.0), (MONDAY, "B", 1.0), (MONDAY + SECOND, "A", 1.0)]).await;
     archive(&store, MONDAY + DAY).await;
     quotes(&store, &[(MONDAY, "A", 2.0), (MONDAY + 2 * SECOND, "C", 2.0)]).await;
-    note_late(&store, MONDAY).await;
     let expected = [
         (MONDAY, "A".to_owned(), 2.0),
         (MONDAY, "B".to_owned(), 1.0),
@@ -187,13 +175,53 @@ async fn a_trade_that_moves_to_another_day_is_there_once() {
     assert_eq!(stored_trades(&store).await, expected);
     // Back again, and both days at once.
     trades(&store, &[("a", MONDAY, 3.0), ("b", MONDAY + DAY, 3.0)]).await;
-    note_late(&store, MONDAY).await;
-    note_late(&store, MONDAY + DAY).await;
     let expected = ["a 20382 3.0", "b 20383 3.0", "c 20383 1.0"];
     assert_eq!(stored_trades(&store).await, expected);
     assert_eq!(archive(&store, MONDAY + 2 * DAY).await, 2);
     assert_eq!(stored_trades(&store).await, expected);
     assert_eq!(hot_rows(&store, &TRADES).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trades_that_move_while_their_new_day_is_archived_are_there_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let ids: Vec<String> = (0..400).map(|number| format!("{number:03}")).collect();
+    let on = |day: Micros, price: f64| ids.iter().map(|id| (id.as_str(), day, price)).collect::<Vec<_>>();
+    trades(&store, &on(MONDAY, 1.0)).await;
+    assert_eq!(archive(&store, MONDAY + DAY).await, 1);
+    trades(&store, &on(MONDAY + DAY, 2.0)[..10]).await;
+    let moving = async {
+        for row in &on(MONDAY + DAY, 2.0)[10..] {
+            trades(&store, std::slice::from_ref(row)).await;
+        }
+    };
+    let archiving = async {
+        let settings = ArchiveSettings { hot_days: Some(0), ..ArchiveSettings::default() };
+        let archive = Archive::new(&store, settings, CancellationToken::new());
+        for _ in 0..20 {
+            // A day that rows keep coming in for stays until the next run.
+            archive.run(MONDAY + 2 * DAY).await.unwrap();
+        }
+    };
+    tokio::join!(moving, archiving);
+    archive(&store, MONDAY + 2 * DAY).await;
+    let expected: Vec<_> = ids.iter().map(|id| format!("{id} 20383 2.0")).collect();
+    assert_eq!(stored_trades(&store).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trade_whose_day_is_dropped_does_not_come_back_from_the_day_where_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    trades(&store, &[("a", MONDAY, 1.0), ("b", MONDAY, 1.0)]).await;
+    assert_eq!(archive(&store, MONDAY + DAY).await, 1);
+    trades(&store, &[("a", MONDAY - 10 * DAY, 2.0)]).await;
+    let settings = RetentionSettings { tables: [(TRADES.name, Some(5))].into(), ..RetentionSettings::default() };
+    let archive = Archive::new(&store, ArchiveSettings::default(), CancellationToken::new());
+    let dropped = Retention::new(&store, archive, settings).run(MONDAY + 2 * DAY, false).await.unwrap();
+    assert_eq!(dropped.iter().map(|part| part.rows).collect::<Vec<_>>(), [1]);
+    assert_eq!(stored_trades(&store).await, ["b 20382 1.0"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,6 +235,27 @@ async fn a_day_whose_rows_change_while_it_is_written_keeps_them() {
     let refused = store.maintenance().hand_over(&MARKET_DATA, file, 1).await.unwrap_err();
     assert!(matches!(refused, MaintenanceError::Overtaken(_)), "{refused}");
     assert_eq!(stored_quotes(&store).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_which_days_are_dropped_as_others_come_does_not_grow() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let mut sizes = Vec::new();
+    for day in (0..10).map(|day| MONDAY + day * DAY) {
+        for part in 0..4 {
+            let rows: Vec<_> = (0..50_000)
+                .map(|row| (day + (part * 50_000 + row) * 400_000, "A", (row * 7_919 % 10_007) as f64 / 7.0))
+                .collect();
+            quotes(&store, &rows).await;
+        }
+        assert_eq!(store.maintenance().drop_day(&MARKET_DATA, day - DAY).await.unwrap() > 0, day > MONDAY);
+        store.maintenance().checkpoint().await.unwrap();
+        sizes.push(std::fs::metadata(directory.path().join("O'Desk.duckdb")).unwrap().len());
+    }
+    let (second, most) = (sizes[1], sizes.iter().max().unwrap());
+    assert!(*most <= second + second / 2, "{sizes:?}");
+    println!("sizes of the file after each day: {sizes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

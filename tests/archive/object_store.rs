@@ -1,0 +1,38 @@
+//! The archive in a bucket.
+
+use crate::answers;
+use crate::common::{Launch, S3};
+use crate::desk::{FIRST, SECOND, command, fill, launch, operator, push_quotes, quote};
+
+#[tokio::test]
+async fn a_bucket_is_an_archive_like_any_other() {
+    let Some(s3) = S3::start() else { return };
+    let location = s3.location("archive/desk");
+    // The cache holds less than a day, so that copies come and go.
+    let settings = ["--archive-location", &location, "--archive-cache-size", "40KB"];
+    let mut server = s3.known_to(launch().arguments(settings)).start().await;
+    fill(&server).await;
+    let before = answers::all(&server).await;
+    let ended = command(&server, Launch::new(), &["archive"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    answers::same(&server, &before, "archived").await;
+    assert!(!server.path().join("data/archive").exists(), "the files are in the bucket");
+
+    assert_eq!(server.terminate().await, Some(0));
+    std::fs::remove_dir_all(server.path().join("data/archive-cache")).unwrap();
+    let server = s3.known_to(launch().arguments(settings).directory(&server.directory)).start().await;
+    answers::same(&server, &before, "without copies").await;
+    let cached = size(&server.path().join("data/archive-cache"));
+    println!("copies of archived days: {cached} bytes");
+
+    push_quotes(&server, &[quote(FIRST + SECOND, "LATE", 8)]).await;
+    let late = answers::all(&server).await;
+    assert!(late != before);
+    operator(&server, "archive").await;
+    answers::same(&server, &late, "merged").await;
+}
+
+fn size(directory: &std::path::Path) -> u64 {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { size(&path) } else { path.metadata().unwrap().len() }).sum()
+}
