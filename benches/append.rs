@@ -22,7 +22,7 @@ fn main() {
             let start = round as i64 * 1_000_000_000_000;
             let step = (rows / SYMBOLS) as i64 * 1_000_000;
             let batches: Vec<_> =
-                (0..count).map(|batch| market_data(start + batch as i64 * step, rows, SYMBOLS)).collect();
+                (0..count).map(|batch| market_data(start + batch as i64 * step, rows, SYMBOLS, 1_000_000)).collect();
             let total = (rows * count) as f64;
             let raw_rate = total / raw_append(&batches);
             let our_rate = total / ingest(&batches);

@@ -1,67 +1,130 @@
-//! History over HTTP against the same statement on the same rows in DuckDB alone: `cargo bench --bench history`.
+//! History over HTTP as Arrow against DuckDB alone over the rows: `cargo bench --bench history`.
 //!
-//! Rows stored: `HISTORY_ROWS`, 3 million unless set. The answer is Arrow, five-minute buckets of 50 symbols.
+//! 50 symbols over seven days at 3 and at 30 million rows, so that the same buckets are asked of ten times the rows, and
+//! over thirty days. `HISTORY_ROWS` sets another number of rows than 30 million.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing, missing_docs)]
 
 mod common;
 
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use common::{Server, ipc, market_data, median};
 
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 15;
 const SYMBOLS: usize = 50;
 const BATCH: usize = 100_000;
 const START: i64 = 1_767_225_600_000_000;
+const SECOND: i64 = 1_000_000;
+const DAY: i64 = 86_400 * SECOND;
+/// By then everything that is complete is rolled up.
+const SETTLE: Duration = Duration::from_secs(15);
+
+/// The same rows in a server and in DuckDB alone.
+struct Stored {
+    server: Server,
+    raw: duckdb::Connection,
+    client: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// A question.
+struct Question {
+    name: &'static str,
+    days: i64,
+    interval: &'static str,
+    width: i64,
+    symbol: Option<&'static str>,
+}
 
 fn main() {
-    let rows: usize = std::env::var("HISTORY_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(3_000_000);
+    let many: usize = std::env::var("HISTORY_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(30_000_000);
+    let minutes = |name, symbol| Question { name, days: 7, interval: "5m", width: 300 * SECOND, symbol };
+    let week = [minutes("7 days at 5 minutes", None), minutes("the same of one symbol", Some("SYM007"))];
+    let month = [Question { name: "30 days at 1 hour", days: 30, interval: "1h", width: 3_600 * SECOND, symbol: None }];
+
+    let few = measure(many / 10, 7, &week);
+    let all = measure(many, 7, &week);
+    println!("ten times the rows, the same buckets: time ratio {:.2}", all / few);
+    measure(many, 30, &month);
+}
+
+/// Stores rows over some days and asks. Returns the milliseconds of the first question.
+fn measure(rows: usize, days: i64, questions: &[Question]) -> f64 {
     let directory = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-
-    let raw = duckdb::Connection::open(directory.path().join("raw.duckdb")).unwrap();
-    raw.execute_batch(include_str!("../queries/schema/001_tables.sql")).unwrap();
-    let server = Server::start(directory.path(), &[]);
-    for start in (0..rows).step_by(BATCH) {
-        let batch = market_data(START + (start / SYMBOLS) as i64 * 1_000_000, BATCH, SYMBOLS);
-        raw.appender("market_data").unwrap().append_record_batch(batch.clone()).unwrap();
-        let request = client.post(server.url("/api/ingest/market_data"));
-        let request = request.header("content-type", "application/vnd.apache.arrow.stream").body(ipc(&batch));
-        assert!(runtime.block_on(request.send()).unwrap().status().is_success());
+    let stored = Stored::new(directory.path(), rows, days);
+    let mut first = None;
+    for question in questions {
+        let (mut ours, mut raws, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        let mut buckets = 0;
+        for _ in 0..ROUNDS {
+            let started = Instant::now();
+            buckets = stored.alone(question);
+            let alone = started.elapsed().as_secs_f64() * 1e3;
+            let started = Instant::now();
+            assert!(stored.served(question) > 0);
+            let served = started.elapsed().as_secs_f64() * 1e3;
+            ratios.push(alone / served);
+            raws.push(alone);
+            ours.push(served);
+        }
+        let served = median(ours);
+        println!(
+            "{} of {rows} rows, {buckets} buckets: DuckDB alone {:.1} ms, over HTTP as Arrow {served:.1} ms, {:.1} times as fast",
+            question.name,
+            median(raws),
+            median(ratios)
+        );
+        first.get_or_insert(served);
     }
-    let end = START + (rows / SYMBOLS) as i64 * 1_000_000;
+    first.unwrap_or_default()
+}
 
-    let sql = include_str!("../queries/history/market_data.sql")
-        .replace("$start", &format!("make_timestamp({START})"))
-        .replace("$end", &format!("make_timestamp({end})"))
-        .replace("$width", "300000000")
-        .replace("$symbols", "'[]'");
-    let body = serde_json::json!({
-        "start_time": START as f64 / 1e6, "end_time": end as f64 / 1e6, "interval": "5m", "metric_types": ["market_data"],
-    });
-    let (mut ours, mut raws, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        let started = Instant::now();
-        let buckets: usize = raw.prepare(&sql).unwrap().query_arrow([]).unwrap().map(|batch| batch.num_rows()).sum();
-        assert!(buckets > 0);
-        let raw_seconds = started.elapsed().as_secs_f64();
-        let started = Instant::now();
-        runtime.block_on(async {
-            let request = client.post(server.url("/api/metrics/history?format=arrow")).json(&body);
+impl Stored {
+    fn new(directory: &Path, rows: usize, days: i64) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let raw = duckdb::Connection::open(directory.join("raw.duckdb")).unwrap();
+        raw.execute_batch(include_str!("../queries/schema/001_tables.sql")).unwrap();
+        let server = Server::start(directory, &["--hot-days", "never"]);
+        let step = days * DAY / (rows / SYMBOLS) as i64;
+        for start in (0..rows).step_by(BATCH) {
+            let batch = market_data(START + (start / SYMBOLS) as i64 * step, BATCH, SYMBOLS, step);
+            raw.appender("market_data").unwrap().append_record_batch(batch.clone()).unwrap();
+            let request = client.post(server.url("/api/ingest/market_data"));
+            let request = request.header("content-type", "application/vnd.apache.arrow.stream").body(ipc(&batch));
+            assert!(runtime.block_on(request.send()).unwrap().status().is_success());
+        }
+        raw.execute_batch("CHECKPOINT").unwrap();
+        std::thread::sleep(SETTLE);
+        Self { server, raw, client, runtime }
+    }
+
+    /// Buckets that DuckDB alone computes.
+    fn alone(&self, question: &Question) -> usize {
+        let sql = include_str!("history.sql")
+            .replace("{start}", &START.to_string())
+            .replace("{end}", &(START + question.days * DAY - 1).to_string())
+            .replace("{width}", &question.width.to_string())
+            .replace("{which}", &question.symbol.map_or("TRUE".into(), |symbol| format!("symbol = '{symbol}'")));
+        let mut statement = self.raw.prepare(&sql).unwrap();
+        statement.query_arrow([]).unwrap().map(|batch| batch.num_rows()).sum()
+    }
+
+    /// Bytes that the server answers.
+    fn served(&self, question: &Question) -> usize {
+        let body = serde_json::json!({
+            "start_time": START as f64 / 1e6,
+            "end_time": (START + question.days * DAY - 1) as f64 / 1e6,
+            "interval": question.interval,
+            "metric_types": ["market_data"],
+            "symbols": question.symbol.into_iter().collect::<Vec<_>>(),
+        });
+        self.runtime.block_on(async {
+            let request = self.client.post(self.server.url("/api/metrics/history?format=arrow")).json(&body);
             let response = request.send().await.unwrap();
             assert!(response.status().is_success());
-            assert!(!response.bytes().await.unwrap().is_empty());
-        });
-        let our_seconds = started.elapsed().as_secs_f64();
-        ratios.push(our_seconds / raw_seconds);
-        ours.push(our_seconds * 1e3);
-        raws.push(raw_seconds * 1e3);
+            response.bytes().await.unwrap().len()
+        })
     }
-    println!(
-        "history of {rows} rows: DuckDB alone {:.1} ms, over HTTP as Arrow {:.1} ms, time ratio {:.2}",
-        median(raws),
-        median(ours),
-        median(ratios)
-    );
 }

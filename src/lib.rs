@@ -11,7 +11,7 @@
 //! * [`backup`] saves it while it is written to, and brings it back; [`location`] is where files are kept outside it.
 //! * [`upkeep`] is what happens once a day: old days are archived, older ones dropped.
 //! * [`encode`] turns answers into JSON, Arrow, Parquet, CSV.
-//! * [`serve`] is what clients talk to.
+//! * [`serve`] is what clients talk to; [`metrics`] counts what the server itself does.
 //!
 //! [`server::run`] puts them together; [`cli`] and [`config`] say how; [`log`] and [`time`] serve them all.
 
@@ -26,6 +26,7 @@ pub mod ingest;
 pub mod live;
 pub mod location;
 pub mod log;
+pub mod metrics;
 pub mod query;
 pub mod serve;
 pub mod server;

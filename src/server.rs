@@ -118,6 +118,7 @@ pub async fn run(
         live,
         queries,
         batches: store.batches(),
+        store: store.monitor(),
         backups: backups.clone(),
         operator_token: store.operator_token(),
         settings: Arc::new(settings),

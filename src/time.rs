@@ -36,6 +36,11 @@ pub fn monotonic_seconds() -> f64 {
     PROCESS_START.elapsed().as_secs_f64()
 }
 
+/// A span of time in seconds.
+pub fn seconds(span: Micros) -> f64 {
+    span as f64 / SECOND as f64
+}
+
 /// Midnight UTC of the day that holds `instant`.
 pub fn day_start(instant: Micros) -> Micros {
     floor(instant, DAY)

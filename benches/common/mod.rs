@@ -59,13 +59,13 @@ impl Drop for Server {
     }
 }
 
-/// `rows` rows of market data from the instant `start` on: `symbols` symbols, one row each a second.
-pub fn market_data(start: i64, rows: usize, symbols: usize) -> RecordBatch {
+/// `rows` rows of market data from the instant `start` on: `symbols` symbols, one row each every `step` microseconds.
+pub fn market_data(start: i64, rows: usize, symbols: usize, step: i64) -> RecordBatch {
     let rows: Vec<MarketDataRow> = (0..rows)
         .map(|row| {
             let wave = (row as f64 * 0.37).sin();
             MarketDataRow {
-                timestamp: start + (row / symbols) as i64 * 1_000_000,
+                timestamp: start + (row / symbols) as i64 * step,
                 symbol: format!("SYM{:03}", row % symbols),
                 last_price: Some(100.0 + wave),
                 bid: Some(99.99 + wave),

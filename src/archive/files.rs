@@ -80,7 +80,7 @@ impl Files {
     pub fn aside(&self, file: &str) -> Result<PathBuf, ArchiveError> {
         let path = self.directory.join(layout::aside(file));
         let parent = path.parent().unwrap_or(&self.directory);
-        std::fs::create_dir_all(parent).map_err(ArchiveError::file(parent))?;
+        create_directories(parent).map_err(ArchiveError::file(parent))?;
         Ok(path)
     }
 
@@ -153,6 +153,17 @@ pub(super) async fn verify(path: &Path, file: &str, written: Checksum) -> Result
 
 fn describe(checksum: Checksum) -> String {
     format!("{} rows, checksum {checksum}", checksum.rows())
+}
+
+/// Creates a directory and those above it, durably.
+fn create_directories(path: &Path) -> std::io::Result<()> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|directory| !directory.exists()).collect();
+    std::fs::create_dir_all(path)?;
+    #[cfg(unix)]
+    for directory in missing.into_iter().filter_map(Path::parent) {
+        std::fs::File::open(directory)?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// Makes a rename durable: the directory of the file, and those above it up to `top`, which may be new.

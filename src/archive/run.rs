@@ -54,6 +54,9 @@ impl Archive {
     /// moved stays as it is and does not hold up the others.
     pub async fn run(&self, now: Micros) -> Result<Vec<MovedDay>, ArchiveError> {
         let mut moved = Vec::new();
+        for table in TABLES.into_iter().filter(|table| self.settings.hot_days(table).is_some()) {
+            self.let_go(table, None).await?;
+        }
         for (table, day) in self.due(now).await? {
             if self.stop.is_cancelled() {
                 return Err(ArchiveError::Stopping);
@@ -95,12 +98,11 @@ impl Archive {
     }
 
     async fn archive(&self, table: &'static Table, day: HotDay) -> Result<MovedDay, ArchiveError> {
-        // Rows of this day may have taken over the keys of archived ones, which have to go before these become archived.
-        for other in self.reader.taken_over(table, day.start, DAY_LIMIT).await? {
-            self.thin_out(table, other).await?;
-        }
         for _ in 0..ATTEMPTS {
             let touched = self.maintenance.touched(table, day.start).await?;
+            // Rows of this day may have taken over the keys of archived ones, which have to go before these become
+            // archived. Those that come later are of a day that was touched since.
+            self.let_go(table, Some(day.start)).await?;
             let rows = self.reader.day(table, day.start, DAY_LIMIT).await?;
             let filed = self.file(table, day.start, rows).await?;
             let bytes = Some(filed.bytes);
@@ -115,6 +117,18 @@ impl Archive {
             }
         }
         Err(ArchiveError::Overtaken(format!("{} of {}", table.name, layout::date(day.start))))
+    }
+
+    /// Takes out of the files what rows of the database replace: rows of `day`, or all. A file that is being read keeps it
+    /// until the next run, which is right, only that roll-ups know of its rows for so long.
+    pub async fn let_go(&self, table: &'static Table, day: Option<Micros>) -> Result<(), ArchiveError> {
+        for other in self.reader.taken_over(table, day, DAY_LIMIT).await? {
+            match self.thin_out(table, other).await {
+                Err(ArchiveError::InUse(file)) if day.is_none() => tracing::info!(file, "replaced rows stay for now"),
+                done => done?,
+            }
+        }
+        Ok(())
     }
 
     async fn thin_out(&self, table: &'static Table, day: ArchivedDay) -> Result<(), ArchiveError> {
@@ -139,6 +153,7 @@ impl Archive {
                 return Err(ArchiveError::Stopping);
             }
             let bytes = std::fs::metadata(&aside).map_err(ArchiveError::file(&aside))?.len();
+            self.roll_up_again(table, start).await?;
             self.files.publish(&aside, &file, checksum).await?;
             Ok(FiledDay { start, checksum, bytes, file })
         };
@@ -148,6 +163,19 @@ impl Archive {
             let _ = std::fs::remove_file(&aside);
         }
         filed
+    }
+
+    /// Makes the roll-ups again of the rows that leave the file of an archived day, because rows of other days have taken
+    /// over their keys: the writer, which did not look into the files, could not know. Before the file changes: afterwards
+    /// nobody could tell which rows those were.
+    async fn roll_up_again(&self, table: &'static Table, start: Micros) -> Result<(), ArchiveError> {
+        for day in self.reader.archived_days(table, start, start).await? {
+            let replaced = self.reader.replaced(table, day, DAY_LIMIT).await?;
+            if !replaced.is_empty() {
+                self.maintenance.roll_up_again(table, replaced).await?;
+            }
+        }
+        Ok(())
     }
 }
 

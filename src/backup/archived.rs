@@ -116,6 +116,12 @@ impl Archived {
         let chunks = chunks.map(|chunk| if stop.is_cancelled() { Err(BackupError::Stopped) } else { chunk });
         let name = format!("{ARCHIVE}/{}", day.file);
         let digest = upload(place, &in_directory(directory, &name), chunks).await?;
+        if !self.files.is_local() && digest.bytes != day.bytes {
+            return Err(BackupError::Failed(format!(
+                "{} was archived anew meanwhile: take the backup again",
+                day.file
+            )));
+        }
         Ok(ArchivedFile {
             table: table.name.into(),
             day: day.start,

@@ -51,3 +51,6 @@ use crate::tables::{TIME_COLUMN, Table};
 fn fill(sql: &str, table: &Table) -> String {
     sql.replace("{table}", table.name).replace("{time}", TIME_COLUMN)
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,9 @@ impl Place {
 
     /// The file on this machine, where it is one.
     fn file(&self, name: &str) -> Option<PathBuf> {
-        self.location.directory().map(|directory| directory.join(name))
+        // Joined with nothing, a path would end with a slash.
+        let of = |directory: &FilePath| if name.is_empty() { directory.to_owned() } else { directory.join(name) };
+        self.location.directory().map(of)
     }
 
     pub(super) fn refused(&self, name: &str) -> impl Fn(Error) -> BackupError + use<> {
@@ -106,21 +108,18 @@ impl Place {
 
     /// Makes a file that has been written survive a failure of power. An object store does so before it answers.
     pub(super) async fn make_durable(&self, name: &str) -> Result<(), BackupError> {
-        match self.file(name) {
-            Some(path) => blocking(move || synced(&path).map_err(unusable(&path))).await,
-            None => Ok(()),
-        }
+        let (Some(path), Some(top)) = (self.file(name), self.file("")) else { return Ok(()) };
+        blocking(move || synced(&path, &top).map_err(unusable(&path))).await
     }
 
     /// Writes a small file so that it is there whole or not at all, whenever the machine stops.
     pub(super) async fn put_whole(&self, name: &str, bytes: Bytes) -> Result<(), BackupError> {
-        match self.file(name) {
-            Some(path) => blocking(move || put_file(&path, &bytes).map_err(unusable(&path))).await,
-            None => {
-                self.store.put(&Path::from(name), bytes.into()).await.map_err(self.refused(name))?;
-                Ok(())
-            }
-        }
+        let Some(path) = self.file(name) else {
+            self.store.put(&Path::from(name), bytes.into()).await.map_err(self.refused(name))?;
+            return Ok(());
+        };
+        blocking(move || put_file(&path, &bytes).map_err(unusable(&path))).await?;
+        self.make_durable(name).await
     }
 
     /// Removes a directory with everything in it, the file `first` before all others.
@@ -148,24 +147,21 @@ fn put_file(path: &FilePath, bytes: &[u8]) -> std::io::Result<()> {
     }
     fs::write(&aside, bytes)?;
     File::open(&aside)?.sync_all()?;
-    fs::rename(&aside, path)?;
-    synced(path)
+    fs::rename(&aside, path)
 }
 
-/// Syncs a file, the entry in its directory, and that of the directory itself.
-fn synced(path: &FilePath) -> std::io::Result<()> {
+/// Syncs a file, and the directories that lead to it from above `top`, all of which may be new.
+fn synced(path: &FilePath, top: &FilePath) -> std::io::Result<()> {
     File::open(path)?.sync_all()?;
-    sync_directories(path)
+    let below = path.ancestors().skip(1).take_while(|directory| *directory != top);
+    below.chain([top]).chain(top.parent()).try_for_each(sync_directory)
 }
 
-/// Syncs the two directories above a file.
-pub(super) fn sync_directories(path: &FilePath) -> std::io::Result<()> {
+/// Makes what was created or renamed in a directory last.
+pub(super) fn sync_directory(directory: &FilePath) -> std::io::Result<()> {
+    let directory = if directory.as_os_str().is_empty() { FilePath::new(".") } else { directory };
     // Elsewhere a directory cannot be opened as a file, and renaming is durable by itself.
-    #[cfg(unix)]
-    for directory in path.ancestors().skip(1).take(2).filter(|directory| !directory.as_os_str().is_empty()) {
-        File::open(directory)?.sync_all()?;
-    }
-    Ok(())
+    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
 pub(super) fn unusable(path: &FilePath) -> impl FnOnce(std::io::Error) -> BackupError {

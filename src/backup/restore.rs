@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use futures::TryStreamExt;
 
 use super::manifest::Manifest;
-use super::place::{blocking, sync_directories, unusable};
+use super::place::{blocking, sync_directory, unusable};
 use super::progress::Counter;
 use super::verify::{declared, is_whole};
 use super::{BackupError, Place, Step, TableManifest, Watcher, archived, fill, part};
@@ -54,14 +54,18 @@ pub async fn restore(
     let aside = with_end(path, ASIDE);
     clear(&aside)?;
     let beside = StoreSettings { path: aside.clone(), ..settings.clone() };
-    if let Err(error) = load(place, directory, manifest, &beside, watcher).await {
+    let made = async {
+        load(place, directory, manifest, &beside, watcher).await?;
+        match &archive {
+            Some(archive) => archived::restore(place, directory, &manifest.archived, archive, watcher).await,
+            None => Ok(()),
+        }
+    };
+    if let Err(error) = made.await {
         if let Err(error) = clear(&aside) {
             tracing::debug!(%error, "an unfinished database is left for the next restore to remove");
         }
         return Err(error);
-    }
-    if let Some(archive) = &archive {
-        archived::restore(place, directory, &manifest.archived, archive, watcher).await?;
     }
     let path = path.clone();
     blocking(move || put_in_place(&aside, &path)).await
@@ -160,7 +164,7 @@ fn put_in_place(aside: &Path, path: &Path) -> Result<(), BackupError> {
     let placed = || {
         File::open(aside)?.sync_all()?;
         fs::rename(aside, path)?;
-        sync_directories(path)
+        path.parent().map_or(Ok(()), sync_directory)
     };
     placed().map_err(unusable(path))?;
     clear(aside)

@@ -13,6 +13,7 @@ use super::{BackupError, Place, Progress, Taken, Watcher, schedule::schedule, ta
 use crate::archive::Files;
 use crate::location::Location;
 use crate::store::{Reader, Store};
+use crate::time::{self, Micros};
 
 /// Reports that wait for a client who reads slowly; more of them are left out.
 const WAITING_REPORTS: usize = 64;
@@ -53,6 +54,8 @@ struct Shared {
 pub struct Last {
     /// The last one that succeeded since the start.
     pub taken: Option<Taken>,
+    /// When it was complete.
+    pub taken_at: Option<Micros>,
     /// Why the last attempt failed, if it did.
     pub error: Option<String>,
     /// Attempts that failed since the start.
@@ -122,7 +125,7 @@ impl Backups {
         let _running = self.shared.running.try_lock().map_err(|_| BackupError::Running)?;
         let taken = take(&self.shared.reader, &self.shared.files, &Place::open(to)?, keep, stop, watcher).await?;
         let mut last = self.lock();
-        (last.taken, last.error) = (Some(taken.clone()), None);
+        (last.taken, last.taken_at, last.error) = (Some(taken.clone()), Some(time::now()), None);
         Ok(taken)
     }
 

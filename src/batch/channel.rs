@@ -120,6 +120,21 @@ impl BatchSender {
         self.sender.max_capacity() - self.sender.capacity()
     }
 
+    /// Writes that may wait.
+    pub fn most_writes(&self) -> usize {
+        self.sender.max_capacity()
+    }
+
+    /// Bytes of the rows that wait, those that the writer is working on included.
+    pub fn waiting_bytes(&self) -> usize {
+        self.limit_bytes.saturating_sub(self.room.available_permits() * PAGE_BYTES)
+    }
+
+    /// Bytes of rows that may wait.
+    pub fn most_bytes(&self) -> usize {
+        self.limit_bytes
+    }
+
     fn pages(&self, batches: &[RecordBatch]) -> Result<u32, WriteError> {
         // What the rows themselves take: columns that were decoded in place all share the allocation of the whole body.
         let columns = batches.iter().flat_map(RecordBatch::columns);

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 use futures::{Stream, StreamExt, TryStreamExt};
-use indicatif::{HumanBytes, HumanDuration};
+use indicatif::HumanBytes;
 use reqwest::Method;
 
 use super::argument::{first_instant, last_instant, table};
@@ -129,8 +129,9 @@ async fn write(
     progress.iter().for_each(Progress::end);
     outcome?;
     if let Some(path) = target.file() {
-        let took = HumanDuration(begun.elapsed());
-        say(format!("{}: {} of {} in {took}", path.display(), HumanBytes(written), arguments.table.name));
+        let seconds = begun.elapsed().as_secs_f64();
+        let table = arguments.table.name;
+        say(format_args!("{}: {} of {table} in {seconds:.1} s", path.display(), HumanBytes(written)));
     }
     Ok(())
 }

@@ -8,8 +8,9 @@ use super::AppState;
 use crate::live::Collector;
 use crate::time;
 
-/// Every collector, the live stream, and backups where they are taken by themselves. Where a collector's values come from stands beside it, so that simulated
-/// values are not taken for real ones.
+/// Every collector and the live stream; after them backups where they are taken by themselves, the archive once it has
+/// run, and roll-ups once there are any. Where a collector's values come from stands beside it, so that simulated values
+/// are not taken for real ones.
 pub async fn components(State(state): State<AppState>) -> Json<Value> {
     let websocket = state.websockets.statistics();
     let mut healthy = matches!(websocket.status, "healthy" | "ready");
@@ -48,16 +49,43 @@ pub async fn components(State(state): State<AppState>) -> Json<Value> {
     let upkeep = state.upkeep.last();
     if upkeep.ended_at.is_some() {
         healthy &= upkeep.last_error.is_none();
-        let mut object = json!(upkeep);
-        object["name"] = json!("archive");
-        object["status"] = json!(if upkeep.last_error.is_none() { READY } else { "failing" });
+        let mut object = json!({
+            "name": "archive",
+            "status": if upkeep.last_error.is_none() { READY } else { "failing" },
+        });
+        if let (Some(object), Value::Object(figures)) = (object.as_object_mut(), json!(upkeep)) {
+            object.extend(figures);
+        }
         components.insert("archive".to_owned(), object);
+    }
+    if let Some(object) = rollups(&state) {
+        components.insert("rollups".to_owned(), object);
     }
     Json(json!({
         "status": if healthy { "healthy" } else { "degraded" },
         "components": components,
         "timestamp": time::format_naive(time::now()),
     }))
+}
+
+/// How far the roll-ups are, once there are any. That they are behind is no illness: rows answer meanwhile.
+fn rollups(state: &AppState) -> Option<Value> {
+    let tables = state.store.rollups.watch().borrow().clone();
+    let begun: Map<String, Value> = tables
+        .iter()
+        .filter(|(_, progress)| progress.has_buckets || progress.is_filling())
+        .map(|(table, progress)| {
+            let object = json!({
+                "state": if progress.is_filling() { "filling" } else { "current" },
+                "lag_seconds": time::seconds(progress.lag()),
+                "share": progress.share,
+            });
+            ((*table).to_owned(), object)
+        })
+        .collect();
+    let filling = tables.values().any(|progress| progress.is_filling());
+    let state = if filling { "filling" } else { "current" };
+    (!begun.is_empty()).then(|| json!({ "name": "rollups", "status": READY, "state": state, "tables": begun }))
 }
 
 /// Counters of the API and of every collector.

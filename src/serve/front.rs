@@ -49,7 +49,7 @@ pub async fn pass(State(front): State<Front>, request: Request, next: Next) -> R
     }
     response.headers_mut().insert(SERVER, HeaderValue::from_static("observability-api"));
 
-    front.traffic.record(started.elapsed());
+    front.traffic.record(response.status(), started.elapsed());
     match line {
         Some(line) => line.follow(response),
         None => response,

@@ -5,6 +5,7 @@
 //!   `access_log`.
 //! * `root`, `health`, `metrics`, `summary`, `history`, `trades`, `system`, `components` answer the documented API;
 //!   `ingest` takes rows in; `export` gives them out whole; `sql` answers users' own questions.
+//! * `scrape` tells a monitoring system how the server itself does.
 //! * `operator` lets only the operator through to `backup` and `upkeep`.
 //! * `validation` reads what clients send; `respond` sends rows in any format; `error` is all that can go wrong.
 //! * [`ws`] is the live stream; `docs` and `openapi` the reference.
@@ -28,6 +29,7 @@ mod operator;
 mod respond;
 mod root;
 mod routing;
+mod scrape;
 mod sql;
 mod state;
 mod summary;
@@ -68,6 +70,7 @@ where
         .add("/health", get(health::service))
         .add("/health/ready", get(health::ready))
         .add("/health/live", get(health::live))
+        .add("/metrics", get(scrape::scrape))
         // The hot path: it is handed what it needs, not the whole state.
         .add("/api/metrics/current", get(metrics::current).with_state(Arc::clone(&state.live)))
         .add("/api/metrics/symbols", get(metrics::symbols))

@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::live::Live;
 use crate::log::RecentLogs;
 use crate::query::Queries;
+use crate::store::Monitor;
 use crate::store::lock::OperatorToken;
 use crate::upkeep::Upkeep;
 
@@ -25,6 +26,8 @@ pub struct AppState {
     pub queries: Queries,
     /// The way to the writer.
     pub batches: BatchSender,
+    /// What the store has done and what there is in it.
+    pub store: Monitor,
     /// Backups, taken when they are asked for.
     pub backups: Backups,
     /// What the operator has to show.

@@ -1,9 +1,18 @@
 //! What requests took: percentiles and throughput of the last minute.
 //!
+//! Beside them every answer since the start is counted by the class of its status.
+//!
 //! Every request adds one to a bucket; nothing is locked. A minute is six slots of ten seconds, used in turn.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+
+use crate::metrics::{Histogram, SECONDS};
+
+/// The classes of a status, in the order of its first digit.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 const SLOTS: usize = 6;
 const SLOT_SECONDS: u64 = 10;
@@ -15,6 +24,7 @@ const BUCKETS: usize = 544;
 
 /// Counts of the last minute, by how long a request took.
 pub struct Traffic {
+    classes: [Histogram; CLASSES.len()],
     began: Instant,
     slots: [Slot; SLOTS],
 }
@@ -41,12 +51,22 @@ pub struct Figures {
 impl Traffic {
     /// Nothing counted yet.
     pub fn new() -> Self {
-        Self { began: Instant::now(), slots: std::array::from_fn(|_| Slot::default()) }
+        let classes = std::array::from_fn(|_| Histogram::new(SECONDS));
+        Self { classes, began: Instant::now(), slots: std::array::from_fn(|_| Slot::default()) }
     }
 
-    /// Counts a request that took `duration` until its answer began.
-    pub fn record(&self, duration: Duration) {
+    /// Counts a request that took `duration` until its answer, of `status`, began.
+    pub fn record(&self, status: StatusCode, duration: Duration) {
+        let class = usize::from(status.as_u16() / 100).checked_sub(1);
+        if let Some(class) = class.and_then(|class| self.classes.get(class)) {
+            class.record_duration(duration);
+        }
         self.record_at(self.began.elapsed(), duration);
+    }
+
+    /// How long answers took since the start, by the class of their status, in seconds until they began.
+    pub fn classes(&self) -> impl Iterator<Item = (&'static str, &Histogram)> {
+        CLASSES.into_iter().zip(&self.classes)
     }
 
     /// The figures of the last minute.

@@ -3,19 +3,20 @@
 use std::path::Path;
 use std::time::Duration;
 
+use arrow::array::{StringArray, TimestampMicrosecondArray};
 use duckdb::types::{TimeUnit, Value as Bound};
 use duckdb::{Connection, OptionalExt, params};
 use futures::TryStreamExt;
 
 use super::maintenance::{Hands, Maintenance, MaintenanceError};
 use super::reader::{Reader, failed};
-use super::rollup::Level;
+use super::rollup::{Level, rows_begin};
 use super::snapshot::{ArchivedDay, Snapshot, Statement};
 use super::text::fill;
 use super::value::Value;
 use crate::archive::{ArchiveError, Files, Lease};
 use crate::batch::{BatchStream, Checksum, ReadError};
-use crate::tables::{TIME_COLUMN, Table};
+use crate::tables::{TIME_COLUMN, Table, column};
 use crate::time::{self, DAY, Micros};
 
 /// The instants that the database knows; a question may be about any.
@@ -221,26 +222,27 @@ impl Reader {
         self.ask(question, limit).await
     }
 
-    /// The other archived days that hold rows which the database's rows of `day` replace. Only a table whose key is
-    /// without time can have any.
+    /// The archived days that hold rows which rows of the database replace: those of `day`, in which case that day itself is
+    /// left out, or all. Only a table whose key is without time can have any.
     pub async fn taken_over(
         &self,
         table: &'static Table,
-        day: Micros,
+        day: Option<Micros>,
         limit: Duration,
     ) -> Result<Vec<ArchivedDay>, ReadError> {
         if by_time(table) {
             return Ok(Vec::new());
         }
         let mut archived = self.archived_days(table, Micros::MIN, Micros::MAX).await?;
-        archived.retain(|archived| archived.start != day);
+        archived.retain(|archived| Some(archived.start) != day);
         if archived.is_empty() {
             return Ok(archived);
         }
         let files = archived.clone();
+        let hot = day.map_or_else(|| "TRUE".to_owned(), |day| span(day, day.saturating_add(DAY)));
         let question = move |snapshot: &Snapshot<'_>| {
             let sql = fill(include_str!("../../queries/archive/taken_over.sql"), table)
-                .replace("{hot}", &span(day, day.saturating_add(DAY)))
+                .replace("{hot}", &hot)
                 .replace("{files}", &list(&snapshot.paths(&files)?));
             Ok(vec![Statement::new(sql, Vec::new())])
         };
@@ -248,6 +250,43 @@ impl Reader {
         archived.retain(|archived| days.contains(&archived.start));
         Ok(archived)
     }
+
+    /// Instants and labels of an archived day's rows that rows of the database replace. As for
+    /// [`taken_over`](Reader::taken_over), those of a table whose key is without time.
+    pub async fn replaced(
+        &self,
+        table: &'static Table,
+        day: ArchivedDay,
+        limit: Duration,
+    ) -> Result<Vec<(Micros, String)>, ReadError> {
+        if by_time(table) {
+            return Ok(Vec::new());
+        }
+        let question = move |snapshot: &Snapshot<'_>| {
+            let sql = fill(include_str!("../../queries/archive/replaced.sql"), table)
+                .replace("{label}", table.label.unwrap_or("''"))
+                .replace("{files}", &list(&snapshot.paths(std::slice::from_ref(&day))?));
+            Ok(vec![Statement::new(sql, Vec::new())])
+        };
+        let batches: Vec<_> = self.ask(question, limit).await?.try_collect().await?;
+        let mut rows = Vec::new();
+        for batch in batches {
+            let instants = column::<TimestampMicrosecondArray>(&batch, TIME_COLUMN).map_err(unexpected)?;
+            let labels = column::<StringArray>(&batch, "label").map_err(unexpected)?;
+            rows.extend(
+                instants
+                    .values()
+                    .iter()
+                    .zip(labels)
+                    .map(|(instant, label)| (*instant, label.unwrap_or_default().to_owned())),
+            );
+        }
+        Ok(rows)
+    }
+}
+
+fn unexpected(error: arrow::error::ArrowError) -> ReadError {
+    ReadError::Failed(error.to_string())
 }
 
 /// The rows of an answer whose columns are 64-bit integers.
@@ -309,7 +348,7 @@ impl Maintenance {
 
     /// How often rows were stored into a complete day, since the start.
     pub async fn touched(&self, table: &'static Table, day: Micros) -> Result<u64, MaintenanceError> {
-        self.run(move |_, touched| Ok(touched.count(table, day))).await
+        self.run(move |hands| Ok(hands.touched.count(table, day))).await
     }
 
     /// Hands a day over to its file: the rows of the database go, and the file counts from here on.
@@ -342,19 +381,41 @@ impl Maintenance {
         .await
     }
 
+    /// Makes the roll-ups again that rows of these instants and labels are in.
+    pub async fn roll_up_again(
+        &self,
+        table: &'static Table,
+        rows: Vec<(Micros, String)>,
+    ) -> Result<(), MaintenanceError> {
+        self.transact(move |hands| {
+            let Some(roller) = hands.roller(table) else { return Ok(()) };
+            let mut past = roller.past();
+            for (instant, label) in rows.iter().filter(|(instant, _)| *instant < roller.position().0) {
+                past.add(*instant, label);
+            }
+            Ok(roller.mend(hands.connection, &past)?)
+        })
+        .await
+    }
+
     /// Deletes what the database has of a day, and forgets the day's file. Returns how many rows the database had.
     pub async fn drop_day(&self, table: &'static Table, day: Micros) -> Result<u64, MaintenanceError> {
         self.transact(move |hands| {
             let deleted = delete_day(hands.connection, table, day)?;
             forget(hands.connection, table, day)?;
+            rows_begin(hands.connection, table, day.saturating_add(DAY))?;
             Ok(deleted)
         })
         .await
     }
 
-    /// Makes the blocks of deleted rows free for new ones. A checkpoint that has to wait for others is left to them.
+    /// Makes the blocks of deleted rows free for new ones. A checkpoint that has to wait for others is left to them, and
+    /// one on a full disk to a later day: the engine does not survive it.
     pub async fn checkpoint(&self) -> Result<(), MaintenanceError> {
-        self.run(|connection, _| Ok(connection.execute_batch("CHECKPOINT")?)).await
+        if !self.has_space() {
+            return Ok(());
+        }
+        self.run(|hands| Ok(hands.connection.execute_batch("CHECKPOINT")?)).await
     }
 }
 

@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use duckdb::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::rollup::Roller;
+use super::table_writer::{TableWriteError, TableWriter};
+use crate::batch::Gate;
 use crate::tables::Table;
 use crate::time::Micros;
 
@@ -13,10 +16,19 @@ const WAITING_TASKS: usize = 64;
 
 /// What a task works with.
 pub struct Hands<'a> {
-    /// The writer's connection, in a transaction that is the task's own.
+    /// The writer's connection.
     pub connection: &'a Connection,
     /// What was stored into the past.
     pub touched: &'a TouchedDays,
+    /// Who keeps the roll-ups of each table.
+    pub tables: &'a [(TableWriter, Roller)],
+}
+
+impl Hands<'_> {
+    /// Who keeps the roll-ups of a table.
+    pub fn roller(&self, table: &Table) -> Option<&Roller> {
+        self.tables.iter().map(|(_, roller)| roller).find(|roller| std::ptr::eq(roller.table(), table))
+    }
 }
 
 /// How often rows were stored, since the start, into days that were complete.
@@ -43,6 +55,9 @@ pub enum MaintenanceError {
     /// The engine refused.
     #[error("the database failed: {0}")]
     Engine(#[from] duckdb::Error),
+    /// Roll-ups could not be made again.
+    #[error("the roll-ups could not be made again: {0}")]
+    RollUp(#[from] TableWriteError),
     /// What the task was prepared with is no longer so.
     #[error("{0}")]
     Overtaken(String),
@@ -52,7 +67,7 @@ pub enum MaintenanceError {
 }
 
 /// A task and the way back of its outcome.
-pub(super) type Task = Box<dyn FnOnce(&Connection, &TouchedDays) + Send>;
+pub(super) type Task = Box<dyn FnOnce(&Hands<'_>) + Send>;
 /// The writer's end.
 pub(super) type Tasks = mpsc::Receiver<Task>;
 
@@ -60,25 +75,31 @@ pub(super) type Tasks = mpsc::Receiver<Task>;
 #[derive(Clone)]
 pub struct Maintenance {
     tasks: mpsc::Sender<Task>,
+    gate: Gate,
 }
 
-/// The way to the writer.
-pub(super) fn channel() -> (Maintenance, Tasks) {
+/// The way to the writer. `gate` says whether the disk is full.
+pub(super) fn channel(gate: Gate) -> (Maintenance, Tasks) {
     let (tasks, receiver) = mpsc::channel(WAITING_TASKS);
-    (Maintenance { tasks }, receiver)
+    (Maintenance { tasks, gate }, receiver)
 }
 
 impl Maintenance {
+    /// Whether the disk has space for more than the rows that are there. What makes room need not ask.
+    pub(super) fn has_space(&self) -> bool {
+        self.gate.shortage().is_none()
+    }
+
     /// Does `work` in a transaction, which is committed when it succeeds; then all of it is durable.
     pub(super) async fn transact<T, W>(&self, work: W) -> Result<T, MaintenanceError>
     where
         T: Send + 'static,
         W: FnOnce(&Hands<'_>) -> Result<T, MaintenanceError> + Send + 'static,
     {
-        self.run(move |connection, touched| {
-            connection.execute_batch("BEGIN")?;
-            let done = work(&Hands { connection, touched });
-            let ended = connection.execute_batch(if done.is_ok() { "COMMIT" } else { "ROLLBACK" });
+        self.run(move |hands| {
+            hands.connection.execute_batch("BEGIN")?;
+            let done = work(hands);
+            let ended = hands.connection.execute_batch(if done.is_ok() { "COMMIT" } else { "ROLLBACK" });
             let done = done?;
             ended?;
             Ok(done)
@@ -90,12 +111,12 @@ impl Maintenance {
     pub(super) async fn run<T, W>(&self, work: W) -> Result<T, MaintenanceError>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection, &TouchedDays) -> Result<T, MaintenanceError> + Send + 'static,
+        W: FnOnce(&Hands<'_>) -> Result<T, MaintenanceError> + Send + 'static,
     {
         let (outcome, done) = oneshot::channel();
-        let task: Task = Box::new(move |connection, touched| {
+        let task: Task = Box::new(move |hands| {
             // Whoever asked may have gone; the work is done all the same.
-            let _ = outcome.send(work(connection, touched));
+            let _ = outcome.send(work(hands));
         });
         self.tasks.send(task).await.map_err(|_| MaintenanceError::Stopping)?;
         done.await.map_err(|_| MaintenanceError::Stopping)?

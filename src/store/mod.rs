@@ -5,11 +5,15 @@
 //! of a key wins, with the help of `high_water`. [`Reader`] streams answers from a pool of connections and `interrupt`
 //! stops those that take too long or that nobody waits for. `rollup` keeps buckets, `archive` makes the days in the
 //! database and those in the archive one table. `schema` brings the file to the declared tables, `legacy` before it
-//! those of an older service. `recover` opens a file whose log is damaged, and `space` keeps the disk from running full.
+//! those of an older service. `recover` opens a file whose log is damaged, `checkpoint` keeps the log short, and `space` the
+//! disk from running full. `figures` counts what the writer does, `contents` measures what is stored.
 
 mod archive;
+mod checkpoint;
+mod contents;
 mod error;
 mod failure;
+mod figures;
 mod files;
 mod high_water;
 mod interrupt;
@@ -17,6 +21,7 @@ mod legacy;
 mod load;
 pub mod lock;
 mod maintenance;
+mod monitor;
 mod reader;
 mod recover;
 mod rollup;
@@ -38,10 +43,13 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 pub use archive::{FiledDay, HotDay};
+pub use contents::{Contents, Measured};
 pub use error::StoreError;
 pub use failure::Failure;
+pub use figures::Figures;
 pub use maintenance::{Maintenance, MaintenanceError};
-pub use reader::Reader;
+pub use monitor::Monitor;
+pub use reader::{Reader, Usage};
 pub use recover::Loss;
 pub use rollup::{FINEST, LEVELS, Level, Rollups, TableRollup, text as rollup_text};
 pub use snapshot::{ArchivedDay, NewestFirst, Rolled, Snapshot, Statement};
@@ -66,6 +74,7 @@ pub struct Store {
     maintenance: Maintenance,
     rollups: Rollups,
     failure: Failure,
+    monitor: Monitor,
     losses: Vec<Loss>,
     stop: CancellationToken,
     writer: std::thread::JoinHandle<()>,
@@ -87,10 +96,22 @@ impl Store {
         let (failure, rollups) = (Failure::default(), Rollups::default());
         let files = Files::new(&settings.archive(), &settings.archive_cache(), settings.archive_cache_bytes)
             .map_err(Box::new)?;
-        let shared = reader::Shared { files: files.clone(), rollups: rollups.clone(), failure: failure.clone() };
+        let figures = Figures::new(&settings.path, settings.min_free_bytes);
+        let shared = reader::Shared {
+            files: files.clone(),
+            rollups: rollups.clone(),
+            failure: failure.clone(),
+            figures: figures.clone(),
+        };
         let (clients, reserve, held) =
             (clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, clones(HELD_READERS)?);
         let reader = Reader::new([clients, reserve, held], shared.clone());
+        let monitor = Monitor {
+            contents: Contents::new(reader.reserved()),
+            figures: figures.clone(),
+            rollups: rollups.clone(),
+            reader: reader.clone(),
+        };
         lock_down(&connection, files.directory())?;
 
         let (batches, receiver) = channel(settings.queue_bytes);
@@ -100,15 +121,17 @@ impl Store {
             write_interval: settings.write_interval,
             rollup_interval: settings.rollup_interval,
         };
-        let (maintenance, tasks) = maintenance::channel();
+        let (maintenance, tasks) = maintenance::channel(batches.gate());
         let space = space::Space::new(&settings.path, settings.min_free_bytes, batches.gate());
-        let writer = writer::Writer::new(connection, receiver, tasks, pace, shared, space)?;
+        let threshold = space::checkpoint_threshold(figures.files().floor);
+        let checkpoints = checkpoint::Checkpoints::new(&settings.path, threshold, figures.clone());
+        let writer = writer::Writer::new(connection, receiver, tasks, pace, shared, space, checkpoints)?;
         let (runtime, stopped) = (Handle::current(), stop.clone());
         let writer = std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || writer.run(&runtime, &stopped))
             .map_err(|error| StoreError::Writer(error.to_string()))?;
-        Ok(Self { lock, batches, reader, files, maintenance, rollups, failure, losses, stop, writer })
+        Ok(Self { lock, batches, reader, files, maintenance, rollups, failure, monitor, losses, stop, writer })
     }
 
     /// The way in.
@@ -129,6 +152,11 @@ impl Store {
     /// How far the roll-ups are.
     pub fn rollups(&self) -> Rollups {
         self.rollups.clone()
+    }
+
+    /// What the store has done and what there is in it.
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
     }
 
     /// The files of archived days.
@@ -187,8 +215,8 @@ fn connect(path: &Path, settings: &StoreSettings) -> Result<Connection, duckdb::
         .threads(i64::try_from(settings.threads.max(1)).unwrap_or(i64::MAX))?
         .with("autoinstall_known_extensions", "false")?
         .with("autoload_known_extensions", "false")?
-        // A checkpoint at the default 16 MiB of log is what a writer of 10,000-row batches waits for most.
-        .with("checkpoint_threshold", format!("{}B", space::checkpoint_threshold(floor)))?
+        // The writer checkpoints by itself, between transactions; this is for what is written before it runs.
+        .with("checkpoint_threshold", format!("{}B", 2 * space::checkpoint_threshold(floor)))?
         .with("max_temp_directory_size", format!("{spill}B"))?;
     let connection = Connection::open_with_flags(path, config)?;
     // The writer checkpoints at the end. A start that is broken off leaves the file and its log as they are.

@@ -13,6 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
+use super::figures::Figures;
 use super::interrupt::{Stopped, Watch};
 use super::rollup::Rollups;
 use super::snapshot::{NewestFirst, Snapshot, Statement};
@@ -44,9 +45,21 @@ pub struct Shared {
     pub rollups: Rollups,
     /// Raised when the engine cannot go on.
     pub failure: Failure,
+    /// What the writer has done.
+    pub figures: Figures,
+}
+
+/// How many connections are in use, and how many there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// In use now.
+    pub used: usize,
+    /// All of them.
+    pub all: usize,
 }
 
 struct Pool {
+    all: usize,
     /// Idle connections. A mutex held only for a push or a pop.
     idle: Mutex<Vec<Connection>>,
     /// As many permits as there are connections.
@@ -67,6 +80,12 @@ impl Reader {
     /// clients are being served, and however slowly they read.
     pub fn reserved(&self) -> Self {
         Self { pool: self.reserve.clone(), ..self.clone() }
+    }
+
+    /// The connections of this pool.
+    pub fn usage(&self) -> Usage {
+        let all = self.pool.all;
+        Usage { used: all.saturating_sub(self.pool.free.available_permits()), all }
     }
 
     /// Runs a statement with its parameters, `$1` first, and streams the answer. See [`Reader::ask`].
@@ -163,7 +182,7 @@ impl Reader {
 impl Pool {
     fn new(connections: Vec<Connection>) -> Self {
         let free = Arc::new(Semaphore::new(connections.len()));
-        Self { idle: Mutex::new(connections), free }
+        Self { all: connections.len(), idle: Mutex::new(connections), free }
     }
 
     /// Waits for a connection to become free, for some seconds.

@@ -1,5 +1,6 @@
 //! The one writer: a thread that owns the connection through which every row goes in.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use duckdb::Connection;
@@ -8,7 +9,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::archive;
-use super::maintenance::{Task, Tasks, TouchedDays};
+use super::checkpoint::Checkpoints;
+use super::maintenance::{Hands, Task, Tasks, TouchedDays};
 use super::reader::Shared;
 use super::rollup::{Past, Roller};
 use super::space::Space;
@@ -57,6 +59,7 @@ pub struct Writer {
     pace: Pace,
     shared: Shared,
     space: Space,
+    checkpoints: Checkpoints,
     /// Collected rows that nobody waits for, oldest first.
     gathered: Vec<Write>,
     /// When the oldest of them arrived.
@@ -72,6 +75,7 @@ impl Writer {
         pace: Pace,
         shared: Shared,
         space: Space,
+        checkpoints: Checkpoints,
     ) -> Result<Self, duckdb::Error> {
         let writers = |table| {
             Ok::<_, duckdb::Error>((
@@ -82,7 +86,19 @@ impl Writer {
         let tables = TABLES.into_iter().map(writers).collect::<Result<_, _>>()?;
         let (gathered, gathering_since) = (Vec::new(), None);
         let touched = TouchedDays::default();
-        Ok(Self { connection, tables, receiver, tasks, touched, pace, shared, space, gathered, gathering_since })
+        Ok(Self {
+            connection,
+            tables,
+            receiver,
+            tasks,
+            touched,
+            pace,
+            shared,
+            space,
+            checkpoints,
+            gathered,
+            gathering_since,
+        })
     }
 
     /// Runs until `stop` is cancelled or every sender is gone, then stores what is left and checkpoints.
@@ -93,7 +109,8 @@ impl Writer {
                 Woken::Open => true,
                 Woken::Closed => false,
                 Woken::Task(task) => {
-                    task(&self.connection, &self.touched);
+                    task(&Hands { connection: &self.connection, touched: &self.touched, tables: &self.tables });
+                    self.keep_log_short();
                     continue;
                 }
             };
@@ -114,12 +131,13 @@ impl Writer {
             if has_space {
                 self.roll_up();
             }
+            self.keep_log_short();
         }
         let lost: usize = self.gathered.iter().map(rows).sum();
         if lost > 0 {
             tracing::error!(rows = lost, "collected rows could not be stored before the end");
         }
-        if let Err(error) = self.connection.execute_batch("CHECKPOINT") {
+        if let Err(error) = self.checkpoints.checkpoint(&self.connection) {
             tracing::warn!(%error, "the last checkpoint failed; the log is replayed at the next start");
         }
     }
@@ -128,9 +146,10 @@ impl Writer {
     async fn wait(&mut self, arrived: &mut Vec<Write>, stop: &CancellationToken) -> Woken {
         let gathered = self.gathering_since.map(|since| since + self.pace.write_interval);
         let rolling = self.tables.iter().filter_map(|(_, roller)| roller.due()).min().map(Instant::from_std);
+        let checkpoint = self.checkpoints.due().map(Instant::from_std);
         // Without space there is nothing to do before there is some.
         let space = self.space.is_short().then(|| Instant::now() + LOOK_FOR_SPACE);
-        let due = space.or_else(|| gathered.into_iter().chain(rolling).min());
+        let due = space.or_else(|| gathered.into_iter().chain(rolling).chain(checkpoint).min());
         // In no order, so that neither writes nor tasks can hold up the other for ever.
         tokio::select! {
             count = self.receiver.recv_many(arrived, GROUP) => if count > 0 { Woken::Open } else { Woken::Closed },
@@ -213,12 +232,17 @@ impl Writer {
 
     fn transact(&mut self, group: &[Write]) -> Result<(), TableWriteError> {
         self.space.check_for(group.iter().map(Write::bytes).sum())?;
+        let started = Instant::now();
         self.connection.execute_batch("BEGIN")?;
         let mut pasts: Vec<Past> = self.tables.iter().map(|(_, roller)| roller.past()).collect();
         let stored = self.store_tables(group, &mut pasts).and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
         let stored = stored.map_err(|error| self.name(error));
+        let counts = self.shared.figures.counts();
         match &stored {
             Ok(()) => {
+                counts.commits.record_duration(started.elapsed());
+                counts.commit_rows.record(group.iter().map(rows).sum::<usize>() as f64);
+                group.iter().for_each(|write| self.shared.figures.stored(write.table, rows(write)));
                 for ((writer, roller), past) in self.tables.iter_mut().zip(&pasts) {
                     writer.committed();
                     roller.committed(past);
@@ -226,6 +250,7 @@ impl Writer {
                 }
             }
             Err(_) => {
+                counts.failed_commits.fetch_add(1, Ordering::Relaxed);
                 self.tables.iter_mut().for_each(|(writer, _)| writer.rolled_back());
                 // A commit that failed has ended the transaction already.
                 if let Err(error) = self.connection.execute_batch("ROLLBACK") {
@@ -251,10 +276,23 @@ impl Writer {
             let of_table = |table: &'static Table| move |write: &&Write| std::ptr::eq(write.table, table);
             let writes = group.iter().filter(of_table(writer.table()));
             writer.store(&self.connection, writes.flat_map(|write| &write.batches), past)?;
-            roller.mend(&self.connection, past)?;
+            // First of all: what is made of the rows reads both tiers, in which these days are late from here on.
             archive::note_late(&self.connection, roller.table(), past.days())?;
+            roller.mend(&self.connection, past)?;
         }
         Ok(())
+    }
+
+    /// Checkpoints when it is time. What does not succeed is tried again. Without space nothing is tried: a checkpoint
+    /// that runs out of it is the end of the engine.
+    fn keep_log_short(&mut self) {
+        if self.space.is_short() {
+            return;
+        }
+        if let Err(error) = self.checkpoints.keep_short(&self.connection) {
+            self.shared.failure.notice(&error.to_string());
+            tracing::warn!(%error, "the log of the database was not worked off, trying again");
+        }
     }
 
     /// Makes complete buckets, a step for each table that is due; then who waits has the next turn.

@@ -110,11 +110,13 @@ impl fmt::Display for Rejects {
 
 impl fmt::Display for Reject {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = match self.value.char_indices().nth(SHOWN_CHARACTERS) {
-            Some((end, _)) => format!("{}…", self.value.get(..end).unwrap_or_default()),
-            None => self.value.clone(),
-        };
-        write!(formatter, "{}, row {}, {}\"{shown}\" {}", self.source, self.row, Place(self.column), self.reason)
+        write!(formatter, "{}, row {}, {}", self.source, self.row, Place(self.column))?;
+        match self.value.char_indices().nth(SHOWN_CHARACTERS) {
+            Some((end, _)) => write!(formatter, "\"{}…\" ", self.value.get(..end).unwrap_or_default())?,
+            None if self.value.is_empty() => {}
+            None => write!(formatter, "\"{}\" ", self.value)?,
+        }
+        formatter.write_str(&self.reason)
     }
 }
 

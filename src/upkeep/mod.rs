@@ -5,7 +5,7 @@ mod retention;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -28,14 +28,16 @@ pub struct Upkeep {
     retention: Retention,
     running: Arc<tokio::sync::Mutex<()>>,
     last: Arc<Mutex<LastRun>>,
+    last_retention: Arc<Mutex<LastRetention>>,
     stop: CancellationToken,
 }
 
 /// What came of the last runs.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct LastRun {
-    /// When one ended last, naive UTC.
-    pub ended_at: Option<String>,
+    /// When one ended last.
+    #[serde(serialize_with = "naive")]
+    pub ended_at: Option<Micros>,
     /// Days moved into the archive since the start.
     pub days_archived: usize,
     /// Days that the last run could not move.
@@ -44,14 +46,27 @@ pub struct LastRun {
     pub last_error: Option<String>,
 }
 
+/// What came of the last run of retention.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LastRetention {
+    /// When it ended.
+    pub ended_at: Option<Micros>,
+    /// Whether it failed.
+    pub failed: bool,
+    /// Rows and buckets dropped since the start.
+    pub rows_dropped: u64,
+}
+
 impl Upkeep {
     /// Looks after `store` until `stop` is cancelled.
     pub fn new(store: &Store, settings: &Settings, stop: CancellationToken) -> Self {
+        let archive = Archive::new(store, settings.archive.clone(), stop.clone());
         Self {
-            archive: Archive::new(store, settings.archive.clone(), stop.clone()),
-            retention: Retention::new(store, settings.retention.clone()),
+            archive: archive.clone(),
+            retention: Retention::new(store, archive, settings.retention.clone()),
             running: Arc::default(),
             last: Arc::default(),
+            last_retention: Arc::default(),
             stop,
         }
     }
@@ -79,7 +94,9 @@ impl Upkeep {
         let upkeep = self.clone();
         detached(async move {
             let _alone = upkeep.running.lock().await;
-            upkeep.retention.run(time::now(), false).await
+            let dropped = upkeep.retention.run(time::now(), false).await;
+            upkeep.note_retention(&dropped);
+            dropped
         })
         .await
     }
@@ -87,6 +104,11 @@ impl Upkeep {
     /// What came of the last runs.
     pub fn last(&self) -> LastRun {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What came of the last run of retention.
+    pub fn last_retention(&self) -> LastRetention {
+        *self.last_retention.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs both some time after the start, and again whenever a day is over.
@@ -122,9 +144,16 @@ impl Upkeep {
         }
     }
 
+    fn note_retention(&self, dropped: &Result<Vec<Dropped>, ArchiveError>) {
+        let mut last = self.last_retention.lock().unwrap_or_else(PoisonError::into_inner);
+        last.ended_at = Some(time::now());
+        last.failed = dropped.is_err();
+        last.rows_dropped += dropped.iter().flatten().map(|dropped| dropped.rows).sum::<u64>();
+    }
+
     fn note(&self, moved: &Result<Vec<MovedDay>, ArchiveError>) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.ended_at = Some(time::format_naive(time::now()));
+        last.ended_at = Some(time::now());
         match moved {
             Ok(days) => {
                 last.days_failed = days.iter().filter(|day| day.error.is_some()).count();
@@ -134,6 +163,10 @@ impl Upkeep {
             Err(error) => last.last_error = Some(error.to_string()),
         }
     }
+}
+
+fn naive<S: Serializer>(instant: &Option<Micros>, serializer: S) -> Result<S::Ok, S::Error> {
+    instant.map(time::format_naive).serialize(serializer)
 }
 
 fn tell(what: &'static str, error: &ArchiveError) {

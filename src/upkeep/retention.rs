@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::archive::{ArchiveError, Files, Named, date, parse};
+use crate::archive::{Archive, ArchiveError, Files, Named, date, parse};
 use crate::config::RetentionSettings;
 use crate::store::{ArchivedDay, FINEST, HotDay, LEVELS, Level, Maintenance, Reader, Store};
 use crate::tables::{TABLES, Table};
@@ -19,6 +19,7 @@ pub struct Retention {
     reader: Reader,
     maintenance: Maintenance,
     files: Files,
+    archive: Archive,
     settings: RetentionSettings,
 }
 
@@ -40,9 +41,9 @@ pub struct Dropped {
 }
 
 impl Retention {
-    /// Drops days of `store`.
-    pub fn new(store: &Store, settings: RetentionSettings) -> Self {
-        Self { reader: store.reader(), maintenance: store.maintenance(), files: store.files(), settings }
+    /// Drops days of `store`, of which some are in `archive`.
+    pub fn new(store: &Store, archive: Archive, settings: RetentionSettings) -> Self {
+        Self { reader: store.reader(), maintenance: store.maintenance(), files: store.files(), archive, settings }
     }
 
     /// Drops, or with `dry_run` counts, what is too old at `now`, one day after the other.
@@ -88,6 +89,8 @@ impl Retention {
         let archived_bytes = archived.iter().map(|day| day.bytes).sum();
         if !dry_run {
             for day in &days {
+                // What its rows replaced in files of other days must not come back when they go.
+                self.archive.let_go(table, Some(*day)).await?;
                 self.maintenance.drop_day(table, *day).await?;
             }
             // The files come after all of it: a question that has begun may still read them.

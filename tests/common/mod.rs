@@ -4,6 +4,7 @@
 //! * [`Answer`] is an HTTP answer, and [`raw`] speaks HTTP by hand for what a client library would not send.
 //! * [`Exporter`] stands in for a service of the desk: it serves Prometheus text that a test can change.
 //! * [`ipc`] writes and reads Arrow streams.
+//! * [`Postgres`] is a PostgreSQL server of its own, where the machine has one.
 //! * [`S3`] is an object store of a test's own.
 //! * [`shape`] compares JSON with a template of types; [`python`] finds the interpreter with the data libraries.
 //!
@@ -14,6 +15,7 @@ mod answer;
 mod eventually;
 mod exporter;
 pub mod ipc;
+mod postgres;
 pub mod python;
 pub mod raw;
 mod s3;
@@ -23,5 +25,6 @@ pub mod shape;
 pub use answer::Answer;
 pub use eventually::{eventually, eventually_within};
 pub use exporter::Exporter;
+pub use postgres::Postgres;
 pub use s3::S3;
 pub use server::{Ended, Launch, Server};

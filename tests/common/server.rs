@@ -1,9 +1,9 @@
 //! The program, running in a directory of its own.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -148,12 +148,14 @@ impl Launch {
 
     /// Runs the program to its end.
     pub fn run(self) -> Ended {
-        let output = self.command().output().expect("the program starts");
-        Ended {
-            code: output.status.code(),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Ended::of(self.command().output().expect("the program starts"))
+    }
+
+    /// Runs the program to its end, with `input` on its standard input.
+    pub fn run_with_input(self, input: &[u8]) -> Ended {
+        let mut child = self.command().stdin(Stdio::piped()).spawn().expect("the program starts");
+        child.stdin.take().expect("piped").write_all(input).expect("the program reads");
+        Ended::of(child.wait_with_output().expect("the program ends"))
     }
 
     /// Starts the program and leaves it alone.
@@ -170,6 +172,16 @@ impl Launch {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
+    }
+}
+
+impl Ended {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
     }
 }
 

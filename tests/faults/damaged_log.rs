@@ -124,7 +124,7 @@ async fn of_a_log_that_is_damaged_in_the_middle_what_comes_before_is_there_and_t
     let left = Left::behind().await;
     let log = read(&left.log());
     let middle = log.len() / 2;
-    for place in [middle, middle + 16, log.len() - 40] {
+    for place in [middle, middle + 16, log.len() * 3 / 4] {
         let mut damaged = log.clone();
         damaged[place..place + 24].fill(0xa5);
         let damaged = left.with_log(&damaged);

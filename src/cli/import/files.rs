@@ -20,6 +20,8 @@ const BATCHES_IN_FLIGHT: usize = 2;
 struct Piece {
     rows: Option<RecordBatch>,
     position: u64,
+    /// Columns that are not taken and were not known of at the start.
+    late: Vec<String>,
 }
 
 /// What is known of a file once it is open.
@@ -73,6 +75,7 @@ async fn import(
         if !opened.ignored.is_empty() {
             say(format_args!("{name}: not taken: {}; --map COLUMN=NAME takes a column", opened.ignored.join(", ")));
         }
+        let mut late = Vec::new();
         let progress = Progress::bytes(opened.size, &name);
         while let Some(piece) = received.recv().await {
             if let Some(rows) = piece.rows {
@@ -83,10 +86,14 @@ async fn import(
                 }
                 stored += count;
             }
+            late = piece.late;
             progress.at(piece.position);
             progress.rows(stored);
         }
         progress.end();
+        if !late.is_empty() {
+            say(format_args!("{name}: not taken, in later rows: {}", late.join(", ")));
+        }
     }
     // Whoever reads finds out that nobody listens.
     drop(received);
@@ -134,7 +141,7 @@ impl Job {
         // Whoever asked may have gone; sending the first piece will tell.
         let _ = opened.send(Opened { size: reader.size(), ignored: plan.ignored().to_vec() });
         let mut converter = Converter::new(plan, name, self.batch_rows);
-        while let Some(rows) = reader.next()? {
+        while let Some(rows) = reader.read()? {
             converter.push(rows.as_ref(), &mut self.rejects)?;
             if converter.length() >= self.batch_rows && !send(&mut converter, &reader, pieces)? {
                 return Ok(());
@@ -146,6 +153,6 @@ impl Job {
 
 /// Hands on what is converted; false when nobody takes it any more.
 fn send(converter: &mut Converter, reader: &Reader, pieces: &mpsc::Sender<Piece>) -> Result<bool, ImportError> {
-    let piece = Piece { rows: converter.finish()?, position: reader.position() };
+    let piece = Piece { rows: converter.finish()?, position: reader.position(), late: reader.late_columns().to_vec() };
     Ok(pieces.blocking_send(piece).is_ok())
 }

@@ -94,6 +94,11 @@ pub(super) fn any_rows() -> Response {
     rows(list("", any_object("One row: a member for each column.")))
 }
 
+/// An answer that is no JSON, in words.
+pub(super) fn text(about: &str) -> Response {
+    ResponseBuilder::new().description(about).build()
+}
+
 /// An error whose `detail` is one sentence.
 pub(super) fn error(about: &str) -> Response {
     json(about, named("Error"))

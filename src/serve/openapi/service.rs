@@ -3,7 +3,7 @@
 use utoipa::openapi::ObjectBuilder;
 
 use super::Draft;
-use super::operation::{answer, operation};
+use super::operation::{answer, operation, text};
 use super::schema::{boolean, integer, list, map, named, number, object, optional, required, string};
 
 pub(super) fn describe(draft: Draft) -> Draft {
@@ -23,6 +23,11 @@ pub(super) fn describe(draft: Draft) -> Draft {
             "/health/live",
             operation(None, "liveness_check_health_live_get", "Uptime and connected clients")
                 .response("200", answer(live())),
+        )
+        .get(
+            "/metrics",
+            operation(None, "metrics_metrics_get", "The server's own figures and the newest values, for Prometheus")
+                .response("200", text("Text exposition format 0.0.4. What is not known in time is left out.")),
         )
         .schema("Readiness", readiness())
         .schema("Error", object("An error.", [required("detail", string("What is wrong and what to do."))]))

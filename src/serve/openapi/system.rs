@@ -104,7 +104,13 @@ fn components() -> ObjectBuilder {
         "",
         [
             required("status", string("`healthy` when every component is, else `degraded`.")),
-            required("components", map("The four collectors and `websocket`.", any_object(""))),
+            required(
+                "components",
+                map(
+                    "The four collectors and `websocket`; `backup`, `archive` and `rollups` once there is something to say of them.",
+                    any_object(""),
+                ),
+            ),
             required("timestamp", time("When the answer was made.")),
         ],
     )

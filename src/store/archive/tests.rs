@@ -9,10 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::archive::Archive;
-use crate::config::{ArchiveSettings, StoreSettings};
+use crate::config::{ArchiveSettings, RetentionSettings, StoreSettings};
 use crate::store::Store;
 use crate::tables::{MARKET_DATA, MarketDataRow, TABLES, TRADES, TradeRow};
 use crate::time::SECOND;
+use crate::upkeep::Retention;
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// 2025-10-21.
@@ -179,6 +180,48 @@ async fn a_trade_that_moves_to_another_day_is_there_once() {
     assert_eq!(archive(&store, MONDAY + 2 * DAY).await, 2);
     assert_eq!(stored_trades(&store).await, expected);
     assert_eq!(hot_rows(&store, &TRADES).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trades_that_move_while_their_new_day_is_archived_are_there_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let ids: Vec<String> = (0..400).map(|number| format!("{number:03}")).collect();
+    let on = |day: Micros, price: f64| ids.iter().map(|id| (id.as_str(), day, price)).collect::<Vec<_>>();
+    trades(&store, &on(MONDAY, 1.0)).await;
+    assert_eq!(archive(&store, MONDAY + DAY).await, 1);
+    trades(&store, &on(MONDAY + DAY, 2.0)[..10]).await;
+    let moving = async {
+        for row in &on(MONDAY + DAY, 2.0)[10..] {
+            trades(&store, std::slice::from_ref(row)).await;
+        }
+    };
+    let archiving = async {
+        let settings = ArchiveSettings { hot_days: Some(0), ..ArchiveSettings::default() };
+        let archive = Archive::new(&store, settings, CancellationToken::new());
+        for _ in 0..20 {
+            // A day that rows keep coming in for stays until the next run.
+            archive.run(MONDAY + 2 * DAY).await.unwrap();
+        }
+    };
+    tokio::join!(moving, archiving);
+    archive(&store, MONDAY + 2 * DAY).await;
+    let expected: Vec<_> = ids.iter().map(|id| format!("{id} 20383 2.0")).collect();
+    assert_eq!(stored_trades(&store).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trade_whose_day_is_dropped_does_not_come_back_from_the_day_where_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    trades(&store, &[("a", MONDAY, 1.0), ("b", MONDAY, 1.0)]).await;
+    assert_eq!(archive(&store, MONDAY + DAY).await, 1);
+    trades(&store, &[("a", MONDAY - 10 * DAY, 2.0)]).await;
+    let settings = RetentionSettings { tables: [(TRADES.name, Some(5))].into(), ..RetentionSettings::default() };
+    let archive = Archive::new(&store, ArchiveSettings::default(), CancellationToken::new());
+    let dropped = Retention::new(&store, archive, settings).run(MONDAY + 2 * DAY, false).await.unwrap();
+    assert_eq!(dropped.iter().map(|part| part.rows).collect::<Vec<_>>(), [1]);
+    assert_eq!(stored_trades(&store).await, ["b 20382 1.0"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

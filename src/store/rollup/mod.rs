@@ -12,7 +12,7 @@ pub mod text;
 pub use level::{FINEST, LEVELS, Level};
 pub use past::Past;
 pub use progress::{Rollups, TableRollup};
-pub use roller::Roller;
+pub use roller::{Roller, rows_begin};
 
 #[cfg(test)]
 mod tests;

@@ -30,10 +30,24 @@ pub struct TableRollup {
     pub complete: Micros,
     /// The part of the complete buckets that is made, 0 to 1.
     pub share: f64,
+    /// Whether there is any bucket.
+    pub has_buckets: bool,
     /// Labels at the most.
     pub labels: usize,
     /// Tenths that the log was told of; `None` when nothing had to be said.
     said: Option<u8>,
+}
+
+impl TableRollup {
+    /// The time of complete buckets that are not made yet.
+    pub fn lag(&self) -> Micros {
+        self.complete.saturating_sub(self.until).max(0)
+    }
+
+    /// Whether a long way is being made up for.
+    pub fn is_filling(&self) -> bool {
+        self.lag() > WORTH_SAYING
+    }
 }
 
 impl Rollups {
@@ -68,7 +82,8 @@ impl Rollups {
             }
             unchanged => unchanged,
         };
-        let now = TableRollup { until, complete, share, labels, said };
+        let has_buckets = roller.oldest().is_some_and(|oldest| oldest < until);
+        let now = TableRollup { until, complete, share, has_buckets, labels, said };
         self.tables.send_if_modified(|tables| tables.insert(name, now) != Some(now));
     }
 }

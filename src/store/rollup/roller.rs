@@ -25,6 +25,32 @@ const SPAN: (Micros, Micros) = (60 * SECOND, 32 * DAY);
 /// Before every row: year 1.
 const BEGINNING: Micros = -719_162 * DAY;
 
+/// Where the rows of a table begin, in the place of a level's name.
+const ROWS_LEVEL: &str = "rows";
+
+/// Where levels of a table begin, and its rows: what was before has been dropped.
+struct Begins {
+    levels: Vec<(String, Micros)>,
+}
+
+impl Begins {
+    fn read(connection: &Connection, table: &Table) -> Result<Self, duckdb::Error> {
+        let mut statement = connection.prepare(include_str!("../../../queries/rollup/progress.sql"))?;
+        let levels = statement.query_map([table.name], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(Self { levels: levels.collect::<Result<_, _>>()? })
+    }
+
+    fn of(&self, level: &str) -> Micros {
+        self.levels.iter().find(|(name, _)| name == level).map_or(BEGINNING, |(_, from)| *from)
+    }
+}
+
+/// Takes down, in the open transaction, that rows of a table before an instant are dropped.
+pub fn rows_begin(connection: &Connection, table: &Table, from: Micros) -> Result<(), duckdb::Error> {
+    let begin = include_str!("../../../queries/rollup/rows_begin.sql").replace("{table}", table.name);
+    connection.execute_batch(&begin.replace("{level}", ROWS_LEVEL).replace("{from}", &from.to_string()))
+}
+
 /// Keeps the roll-ups of one table. Used by the writer alone.
 pub struct Roller {
     table: &'static Table,
@@ -120,9 +146,14 @@ impl Roller {
         let stale = fill(include_str!("../../../queries/rollup/stale.sql"), self.table, FINEST);
         connection.execute_batch(&stale)?;
         append(connection, "stale", Some("temp"), &[past.batch()?])?;
+        let begins = Begins::read(connection, self.table)?;
+        // Where rows were dropped, buckets say what no row says any more: they stay as they are.
+        let keep = include_str!("../../../queries/rollup/keep_old.sql");
+        connection.execute_batch(&keep.replace("{until}", &begins.of(ROWS_LEVEL).to_string()))?;
         for (place, level) in LEVELS.into_iter().enumerate() {
             let width = level.width();
             let (from, until) = (time::floor(first, width), time::floor(last, width).saturating_add(width));
+            let from = from.max(begins.of(level.name()));
             // What is not rolled up at this level will be made of what is right by then.
             let until = until.min(time::floor(self.until, width));
             if from >= until {
@@ -130,6 +161,8 @@ impl Roller {
             }
             connection.execute_batch(&fill(include_str!("../../../queries/rollup/forget.sql"), self.table, level))?;
             let finer = place.checked_sub(1).and_then(|finer| LEVELS.get(finer).copied());
+            // Narrower buckets that were dropped say nothing; the rows are there.
+            let finer = finer.filter(|finer| begins.of(finer.name()) <= from);
             self.make(connection, level, finer, (from, until), true)?;
         }
         connection.execute_batch(include_str!("../../../queries/rollup/fresh.sql"))?;

@@ -9,10 +9,13 @@ use futures::TryStreamExt;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use tokio_util::sync::CancellationToken;
+
 use super::*;
-use crate::config::StoreSettings;
-use crate::store::Store;
-use crate::tables::{ColumnKind, MARKET_DATA, TABLES, Table};
+use crate::archive::Archive;
+use crate::config::{ArchiveSettings, StoreSettings};
+use crate::store::{Snapshot, Statement, Store};
+use crate::tables::{ColumnKind, MARKET_DATA, TABLES, TRADES, Table};
 use crate::time::{self, DAY, Micros, SECOND};
 
 /// A Friday afternoon, and a moment before 1970.
@@ -81,15 +84,33 @@ async fn read(store: &Store, sql: String) -> Vec<RecordBatch> {
     store.reader().query(sql, Vec::new(), Duration::from_secs(20)).await.unwrap().try_collect().await.unwrap()
 }
 
+/// The buckets of a level, made of the rows of both tiers.
+async fn anew(store: &Store, table: &'static Table, level: Level, until: Micros, key: String) -> Vec<RecordBatch> {
+    let question = move |snapshot: &Snapshot<'_>| {
+        let rows = snapshot.rows(table, -700_000 * DAY, until)?;
+        let buckets = text::of_rows(table, &rows, level.width(), -700_000 * DAY, until, "");
+        Ok(vec![Statement::new(format!("SELECT * FROM ({buckets}) ORDER BY {key}"), Vec::new())])
+    };
+    let answer = store.reader().ask(question, Duration::from_secs(20)).await.unwrap();
+    answer.try_collect().await.unwrap()
+}
+
+/// Moves everything of days that are over into the archive.
+async fn archive(store: &Store) -> usize {
+    let settings = ArchiveSettings { hot_days: Some(0), ..ArchiveSettings::default() };
+    let moved = Archive::new(store, settings, CancellationToken::new()).run(time::now()).await.unwrap();
+    assert!(moved.iter().all(|day| day.error.is_none()), "{moved:?}");
+    moved.len()
+}
+
 /// What differs between what is kept and what the rows say: exactly, but for sums, which may differ by rounding.
 async fn check(store: &Store, table: &'static Table, complete: Micros) {
     for level in LEVELS {
         let until = time::floor(complete, level.width());
         let key = table.label.map_or("bucket".to_owned(), |label| format!("bucket, {label}"));
         let kept = text::span(table, level, -700_000 * DAY, until, "");
-        let anew = text::of_rows(table, table.name, level.width(), -700_000 * DAY, until, "");
         let kept = read(store, format!("SELECT * FROM ({kept}) ORDER BY {key}")).await;
-        let anew = read(store, format!("SELECT * FROM ({anew}) ORDER BY {key}")).await;
+        let anew = anew(store, table, level, until, key).await;
         let schema = anew.first().map_or_else(|| kept[0].schema(), |batch| batch.schema());
         let (kept, anew) = (
             arrow::compute::concat_batches(&schema, &kept).unwrap(),
@@ -176,5 +197,89 @@ async fn a_row_from_the_future_does_not_make_the_present_late() {
     let complete = settled(&store, &MARKET_DATA, time::now() - DAY + 14_000 * SECOND).await;
     check(&store, &MARKET_DATA, complete).await;
     assert!(store.rollups().watch().borrow()[MARKET_DATA.name].until <= time::now());
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_figure_is_that_of_the_rows_of_both_tiers_under_rows_that_change_archived_days() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let mut newest = [Micros::MIN; TABLES.len()];
+    let store = Store::open(&settings(directory.path())).unwrap();
+    for round in 0..8 {
+        for (table, newest) in TABLES.into_iter().zip(&mut newest) {
+            let base = BASES[0] + random.random_range(0..3) * DAY;
+            let batch = rows(&mut random, table, base, 60);
+            let times: &TimestampMicrosecondArray = crate::tables::column(&batch, "timestamp").unwrap();
+            *newest = (*newest).max(arrow::compute::max(times).unwrap());
+            store.batches().commit(table, vec![batch]).await.unwrap();
+            // Ids of fills that are in files are looked for when these are written the next time.
+            if !std::ptr::eq(table, &TRADES) {
+                check(&store, table, settled(&store, table, *newest).await).await;
+            }
+        }
+        if round % 2 == 0 {
+            assert!(archive(&store).await > 0);
+            check(&store, &TRADES, store.rollups().watch().borrow()[TRADES.name].until).await;
+        }
+    }
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn days_that_were_archived_before_they_were_rolled_up_are_rolled_up_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let lazy = StoreSettings { rollup_interval: Duration::from_secs(3_600), ..settings(directory.path()) };
+    let store = Store::open(&lazy).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    for base in [0, 1_000 * DAY, 20_000 * DAY] {
+        store.batches().commit(&MARKET_DATA, vec![rows(&mut random, &MARKET_DATA, base, 500)]).await.unwrap();
+    }
+    assert_eq!(archive(&store).await, 3);
+    let now = time::now();
+    store.batches().commit(&MARKET_DATA, vec![rows(&mut random, &MARKET_DATA, now - DAY, 500)]).await.unwrap();
+    store.close().await.unwrap();
+
+    let store = Store::open(&lazy).unwrap();
+    let complete = settled(&store, &MARKET_DATA, now - DAY).await;
+    check(&store, &MARKET_DATA, complete).await;
+    assert!(complete > 20_000 * DAY);
+    store.close().await.unwrap();
+}
+
+/// How many rows the buckets of a level speak of.
+async fn rolled_rows(store: &Store, level: Level) -> i64 {
+    let sql = format!("SELECT coalesce(sum(rows), 0)::BIGINT FROM rollup.market_data_{}", level.name());
+    let batches = read(store, sql).await;
+    batches[0].column(0).as_any().downcast_ref::<Int64Array>().unwrap().value(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buckets_that_outlive_narrower_ones_or_rows_survive_late_rows() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(&settings(directory.path())).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let day = time::day_start(BASES[0]);
+    store.batches().commit(&MARKET_DATA, vec![rows(&mut random, &MARKET_DATA, day, 500)]).await.unwrap();
+    store.batches().commit(&MARKET_DATA, vec![rows(&mut random, &MARKET_DATA, day + 3 * DAY, 2)]).await.unwrap();
+    settled(&store, &MARKET_DATA, day + 3 * DAY).await;
+    let maintenance = store.maintenance();
+
+    maintenance.drop_buckets(&MARKET_DATA, FINEST, day + DAY).await.unwrap();
+    store.batches().commit(&MARKET_DATA, vec![rows(&mut random, &MARKET_DATA, day, 5)]).await.unwrap();
+    let sql = format!("SELECT count(*) FROM market_data WHERE timestamp < make_timestamp({})", day + DAY);
+    let stored = read(&store, sql).await;
+    let stored = stored[0].column(0).as_any().downcast_ref::<Int64Array>().unwrap().value(0);
+    for level in [Level::Minute5, Level::Hour1] {
+        // The newest rows may be in buckets already.
+        let rows = rolled_rows(&store, level).await;
+        assert!((stored..=stored + 2).contains(&rows), "{}: {rows} of {stored}", level.name());
+    }
+
+    maintenance.drop_day(&MARKET_DATA, day).await.unwrap();
+    let kept = [rolled_rows(&store, Level::Minute5).await, rolled_rows(&store, Level::Hour1).await];
+    store.batches().commit(&MARKET_DATA, vec![rows(&mut random, &MARKET_DATA, day, 5)]).await.unwrap();
+    let left = [rolled_rows(&store, Level::Minute5).await, rolled_rows(&store, Level::Hour1).await];
+    assert_eq!(left, kept);
     store.close().await.unwrap();
 }

@@ -49,7 +49,7 @@ fn rounded(value: f64, round: bool) -> Result<i64, Reason> {
         // Beyond it, the digits of a fraction are not all there to be rounded.
         whole(value.round(), EXACT)
     } else if value.is_finite() && value.fract() != 0.0 {
-        Err("is not a whole number: --round takes the nearest one".into())
+        Err("is not a whole number: --round COLUMN takes the nearest one".into())
     } else {
         Err(NOT_WHOLE.into())
     }

@@ -9,7 +9,7 @@ use crate::time::Micros;
 use crate::transfer::cell::{Cell, MICRO};
 
 const A_TRUTH_VALUE: &str = "is a truth value and no time";
-const ROUND: &str = "is finer than a microsecond: --round takes the nearest one";
+const ROUND: &str = "is finer than a microsecond: --round COLUMN takes the nearest one";
 
 impl TimeUnit {
     /// Nanoseconds in one of it.

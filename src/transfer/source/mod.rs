@@ -81,6 +81,11 @@ pub struct Reader {
 trait Pieces: Send {
     /// The next rows, or `None` at the end.
     fn next(&mut self) -> Result<Option<Box<dyn Rows>>, SourceError>;
+
+    /// Columns that turned up after the first rows and that nobody knew of.
+    fn late_columns(&self) -> &[String] {
+        &[]
+    }
 }
 
 /// A file on its way to its format's reader.
@@ -145,8 +150,13 @@ impl Reader {
         self.position.load(Ordering::Relaxed)
     }
 
+    /// Columns that turned up later than [`columns`](Self::columns) tell, and that nobody takes.
+    pub fn late_columns(&self) -> &[String] {
+        self.pieces.late_columns()
+    }
+
     /// The next rows, or `None` at the end.
-    pub fn next(&mut self) -> Result<Option<Box<dyn Rows>>, SourceError> {
+    pub fn read(&mut self) -> Result<Option<Box<dyn Rows>>, SourceError> {
         self.pieces.next()
     }
 }

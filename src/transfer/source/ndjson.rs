@@ -15,7 +15,7 @@ type Line = Result<Map<String, Value>, (String, String)>;
 
 /// Reads the first rows, to know the columns. Rows name theirs one by one, so that any of `wanted` may still come.
 pub(super) fn read(input: Input, wanted: &[String]) -> Result<(Columns, Box<dyn Pieces>), SourceError> {
-    let mut lines = Lines { input, names: Arc::default(), head: VecDeque::new() };
+    let mut lines = Lines { input, names: Arc::default(), head: VecDeque::new(), late: Vec::new() };
     lines.head = lines.take()?.into();
     let mut names: Vec<String> = Vec::new();
     for row in lines.head.iter().flatten() {
@@ -32,6 +32,7 @@ struct Lines {
     input: Input,
     names: Arc<[String]>,
     head: VecDeque<Line>,
+    late: Vec<String>,
 }
 
 impl Lines {
@@ -57,8 +58,17 @@ impl Lines {
 impl Pieces for Lines {
     fn next(&mut self) -> Result<Option<Box<dyn Rows>>, SourceError> {
         let rows = if self.head.is_empty() { self.take()? } else { self.head.drain(..).collect() };
+        for name in rows.iter().flatten().flat_map(Map::keys) {
+            if !self.names.contains(name) && !self.late.contains(name) {
+                self.late.push(name.clone());
+            }
+        }
         let piece = Objects { rows, names: self.names.clone() };
         Ok((!piece.rows.is_empty()).then(|| Box::new(piece) as Box<dyn Rows>))
+    }
+
+    fn late_columns(&self) -> &[String] {
+        &self.late
     }
 }
 

@@ -1,0 +1,4 @@
+-- Of the rows of an archived day, when and whose those are that rows of the database replace.
+SELECT DISTINCT {time}, {label} AS label
+FROM read_parquet({files}, hive_partitioning = false, union_by_name = false) AS archived
+SEMI JOIN {table} AS stored USING ({key})

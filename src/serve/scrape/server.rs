@@ -1,0 +1,71 @@
+//! The process, its clients and its collectors.
+
+use super::{AppState, truth};
+use crate::live::{Collector, Connection};
+use crate::metrics::{Exposition, Process, one};
+use crate::time;
+
+/// The families of the server itself.
+pub fn describe(state: &AppState, text: &mut Exposition) {
+    let version = env!("CARGO_PKG_VERSION");
+    text.gauge("observability_build_info", "The version that runs; always 1.", [([("version", version)], 1.0)]);
+    text.gauge("observability_uptime_seconds", "Time since the start.", one(time::monotonic_seconds()));
+    process(text);
+    clients(state, text);
+    collectors(state, text);
+}
+
+fn process(text: &mut Exposition) {
+    let process = Process::now();
+    let number = |count: Option<u64>| one(count.map(|count| count as f64));
+    let (resident, peak) = (process.resident_bytes, process.peak_resident_bytes);
+    text.gauge("observability_process_resident_memory_bytes", "Memory that the process holds.", number(resident));
+    text.gauge("observability_process_peak_resident_memory_bytes", "The most it has held.", number(peak));
+    text.gauge("observability_process_open_files", "Files and sockets it has open.", number(process.open_files));
+    text.gauge("observability_process_open_files_limit", "How many it may have.", number(process.most_open_files));
+    text.gauge("observability_process_threads", "Its threads.", number(process.threads));
+    text.counter("observability_process_cpu_seconds_total", "Processor time it has taken.", one(process.cpu_seconds));
+}
+
+fn clients(state: &AppState, text: &mut Exposition) {
+    text.histogram(
+        "observability_http_request_duration_seconds",
+        "Time until an answer began, by the class of its status.",
+        state.traffic.classes().map(|(class, durations)| ([("status", class)], durations)),
+    );
+    let websockets = &state.websockets;
+    text.gauge("observability_websocket_clients", "WebSocket clients.", one(websockets.count() as f64));
+    let limit = state.settings.server.max_websocket_clients as f64;
+    text.gauge("observability_websocket_clients_limit", "How many there may be.", one(limit));
+    let sent = websockets.messages_sent() as f64;
+    text.counter("observability_websocket_messages_total", "Messages sent to all of them.", one(sent));
+    let alerts = state.live.alerts.list().len() as f64;
+    text.gauge("observability_alerts", "Alerts that hold now.", one(alerts));
+}
+
+fn collectors(state: &AppState, text: &mut Exposition) {
+    let all = state.live.components.all();
+    let each = |value: fn(&Collector) -> u64| {
+        all.into_iter().map(move |collector| ([("collector", collector.name)], value(collector) as f64))
+    };
+    let answers =
+        |collector: &Collector| matches!(collector.state().connection, Connection::Connected | Connection::Simulated);
+    let patience = state.patience();
+    text.gauge(
+        "observability_collector_up",
+        "Whether the collector runs and finishes its rounds.",
+        all.map(|collector| ([("collector", collector.name)], truth(collector.is_alive(patience)))),
+    );
+    text.gauge(
+        "observability_collector_connected",
+        "Whether its source answers.",
+        all.map(|collector| ([("collector", collector.name)], truth(answers(collector)))),
+    );
+    text.counter("observability_collector_rows_total", "Rows it has handed to the store.", each(Collector::collected));
+    text.counter(
+        "observability_collector_skipped_samples_total",
+        "Samples it left out: no finite numbers, or of no use to any column.",
+        each(Collector::skipped),
+    );
+    text.counter("observability_collector_errors_total", "Errors it survived.", each(Collector::errors));
+}

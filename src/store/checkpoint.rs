@@ -1,0 +1,74 @@
+//! When the log is worked off: between two transactions, so that nobody waits for it who has just been served, and in a
+//! quiet moment if there is one.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use duckdb::Connection;
+
+use super::figures::Figures;
+use super::files;
+
+/// In a quiet moment a log of this part of the threshold is worth it.
+const PART_WHEN_QUIET: u64 = 4;
+/// A moment is quiet when nothing was written for this long.
+const QUIET: Duration = Duration::from_secs(2);
+/// Time to the next attempt when one did not succeed.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Keeps the log short. Used by the writer alone.
+pub struct Checkpoints {
+    log: PathBuf,
+    threshold: u64,
+    figures: Figures,
+    /// Its size at the last look, and when it was last seen to change.
+    size: u64,
+    changed: Instant,
+    /// Before this nothing is tried.
+    not_before: Instant,
+}
+
+impl Checkpoints {
+    /// Works off the log of the database at `path` when it has `threshold` bytes.
+    pub fn new(path: &Path, threshold: u64, figures: Figures) -> Self {
+        let now = Instant::now();
+        Self { log: files::log_of(path), threshold, figures, size: 0, changed: now, not_before: now }
+    }
+
+    /// When there is something to do at the latest, if nothing more is written.
+    pub fn due(&self) -> Option<Instant> {
+        let due = if self.size >= self.threshold {
+            Some(self.changed)
+        } else {
+            (self.size >= self.threshold / PART_WHEN_QUIET).then(|| self.changed + QUIET)
+        };
+        due.map(|due| due.max(self.not_before))
+    }
+
+    /// Looks at the log, and works it off when it is time.
+    pub fn keep_short(&mut self, connection: &Connection) -> Result<(), duckdb::Error> {
+        let now = Instant::now();
+        let size = files::size_of(&self.log).unwrap_or(self.size);
+        if size != self.size {
+            (self.size, self.changed) = (size, now);
+        }
+        if self.due().is_some_and(|due| due <= now) { self.checkpoint(connection) } else { Ok(()) }
+    }
+
+    /// Works off the log. The engine does not wait for others here: it refuses while one of them is in the way.
+    pub fn checkpoint(&mut self, connection: &Connection) -> Result<(), duckdb::Error> {
+        let started = Instant::now();
+        let done = connection.execute_batch("CHECKPOINT");
+        let counts = self.figures.counts();
+        match &done {
+            Ok(()) => counts.checkpoints.record_duration(started.elapsed()),
+            Err(_) => {
+                counts.failed_checkpoints.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        (self.size, self.changed) = (files::size_of(&self.log).unwrap_or(0), Instant::now());
+        self.not_before = self.changed + RETRY;
+        done
+    }
+}

@@ -1,0 +1,16 @@
+//! Everything that is to be known of the store from outside, in one hand.
+
+use super::{Contents, Figures, Reader, Rollups};
+
+/// Clones share what they know.
+#[derive(Clone)]
+pub struct Monitor {
+    /// What the writer has done.
+    pub figures: Figures,
+    /// How much is stored where.
+    pub contents: Contents,
+    /// How far the roll-ups are.
+    pub rollups: Rollups,
+    /// The connections for questions.
+    pub reader: Reader,
+}
