@@ -73,7 +73,7 @@ pub async fn push_trades(server: &Server, rows: &[TradeRow]) {
 
 /// Three days of quotes, fills and system metrics, and one row of each table from now.
 pub async fn fill(server: &Server) {
-    let now = chrono::Utc::now().timestamp_micros();
+    let now = today();
     for day in (0..DAYS).map(|day| FIRST + day * DAY) {
         push_quotes(server, &quotes_of(day)).await;
         let fills: Vec<_> = (0..500)
@@ -86,6 +86,11 @@ pub async fn fill(server: &Server) {
     push_quotes(server, &[quote(now, "AAPL", 8)]).await;
     push_trades(server, &[trade("now", now, 1.0)]).await;
     push(server, "system_metrics", &[machine(now)], |rows| SystemMetricsRow::batch(rows).unwrap()).await;
+}
+
+/// The same instant of today for every server.
+pub fn today() -> i64 {
+    chrono::Utc::now().timestamp_micros().div_euclid(DAY) * DAY
 }
 
 fn machine(timestamp: i64) -> SystemMetricsRow {

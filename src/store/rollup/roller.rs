@@ -201,7 +201,8 @@ impl Roller {
     }
 
     fn advance(&self, connection: &Connection, complete: Micros) -> Result<Micros, TableWriteError> {
-        let mut until = self.until.saturating_add(self.span).min(complete);
+        // A span is halved until it is no multiple of a bucket: one that is made in two steps would be there twice.
+        let mut until = time::floor(self.until.saturating_add(self.span), FINEST.width()).min(complete);
         let made = self.make(connection, FINEST, None, (self.until, until), false)?;
         if made == 0 && until < complete {
             // Nothing for a while: on to where something is.
