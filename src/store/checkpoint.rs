@@ -14,8 +14,8 @@ use super::files;
 const PART_WHEN_QUIET: u64 = 4;
 /// A moment is quiet when nothing was written for this long.
 const QUIET: Duration = Duration::from_secs(2);
-/// Time to the next attempt when one did not succeed.
-const RETRY: Duration = Duration::from_secs(1);
+/// Time to the next attempt when one did not succeed, at first and at the most.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
 /// Keeps the log short. Used by the writer alone.
 pub struct Checkpoints {
@@ -27,13 +27,14 @@ pub struct Checkpoints {
     changed: Instant,
     /// Before this nothing is tried.
     not_before: Instant,
+    retry: Duration,
 }
 
 impl Checkpoints {
     /// Works off the log of the database at `path` when it has `threshold` bytes.
     pub fn new(path: &Path, threshold: u64, figures: Figures) -> Self {
         let now = Instant::now();
-        Self { log: files::log_of(path), threshold, figures, size: 0, changed: now, not_before: now }
+        Self { log: files::log_of(path), threshold, figures, size: 0, changed: now, not_before: now, retry: RETRY.0 }
     }
 
     /// When there is something to do at the latest, if nothing more is written.
@@ -44,6 +45,11 @@ impl Checkpoints {
             (self.size >= self.threshold / PART_WHEN_QUIET).then(|| self.changed + QUIET)
         };
         due.map(|due| due.max(self.not_before))
+    }
+
+    /// Whether the last attempts did not succeed.
+    pub fn is_held_up(&self) -> bool {
+        self.retry > RETRY.0
     }
 
     /// Looks at the log, and works it off when it is time.
@@ -61,14 +67,18 @@ impl Checkpoints {
         let started = Instant::now();
         let done = connection.execute_batch("CHECKPOINT");
         let counts = self.figures.counts();
+        (self.size, self.changed) = (files::size_of(&self.log).unwrap_or(0), Instant::now());
+        self.not_before = self.changed + self.retry;
         match &done {
-            Ok(()) => counts.checkpoints.record_duration(started.elapsed()),
+            Ok(()) => {
+                counts.checkpoints.record_duration(started.elapsed());
+                self.retry = RETRY.0;
+            }
             Err(_) => {
                 counts.failed_checkpoints.fetch_add(1, Ordering::Relaxed);
+                self.retry = (self.retry * 2).min(RETRY.1);
             }
         }
-        (self.size, self.changed) = (files::size_of(&self.log).unwrap_or(0), Instant::now());
-        self.not_before = self.changed + RETRY;
         done
     }
 }

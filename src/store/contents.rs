@@ -60,8 +60,6 @@ pub struct Amount {
 pub struct Measured {
     /// Every table and tier.
     pub amounts: Vec<Amount>,
-    /// Bytes of the database file that are free inside it.
-    pub free_bytes: u64,
     /// Bytes of memory that the engine uses for buffers and questions.
     pub memory_bytes: u64,
     /// Bytes that it has put aside on disk for want of memory.
@@ -139,7 +137,9 @@ impl Snapshot<'_> {
     fn measure(&self) -> Result<Measured, ReadError> {
         let stored = self.triples::<(String, String, i64)>(include_str!("../../queries/metrics/rows.sql"))?;
         let archived = self.triples::<(String, i64, i64)>(include_str!("../../queries/metrics/archived.sql"))?;
-        let engine = self.triples::<(i64, i64, i64)>(include_str!("../../queries/metrics/engine.sql"))?;
+        let engine = include_str!("../../queries/metrics/engine.sql");
+        let both = |row: &duckdb::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+        let (memory, spilled) = self.connection.query_row(engine, [], both).map_err(failed)?;
         let mut amounts = Vec::new();
         for table in TABLES {
             for tier in [Tier::Hot].into_iter().chain(LEVELS.map(Tier::Rollup)) {
@@ -153,9 +153,7 @@ impl Snapshot<'_> {
             let (rows, bytes) = archived.map_or((0, 0), |(_, rows, bytes)| (natural(*rows), natural(*bytes)));
             amounts.push(Amount { table, tier: Tier::Archive, rows, bytes: Some(bytes) });
         }
-        let (free, memory, spilled) = engine.first().copied().unwrap_or_default();
-        let (free_bytes, memory_bytes, spilled_bytes) = (natural(free), natural(memory), natural(spilled));
-        Ok(Measured { amounts, free_bytes, memory_bytes, spilled_bytes })
+        Ok(Measured { amounts, memory_bytes: natural(memory), spilled_bytes: natural(spilled) })
     }
 
     fn count_blocks(&self, mut measured: Measured) -> Result<Measured, ReadError> {

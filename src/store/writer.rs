@@ -289,9 +289,15 @@ impl Writer {
         if self.space.is_short() {
             return;
         }
+        let held_up = self.checkpoints.is_held_up();
         if let Err(error) = self.checkpoints.keep_short(&self.connection) {
             self.shared.failure.notice(&error.to_string());
-            tracing::warn!(%error, "the log of the database was not worked off, trying again");
+            // An old question may be in the way for long: said once.
+            if !held_up {
+                tracing::warn!(%error, "the log of the database was not worked off; it is tried again until it is");
+            }
+        } else if held_up && !self.checkpoints.is_held_up() {
+            tracing::info!("the log of the database is worked off again");
         }
     }
 

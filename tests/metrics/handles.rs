@@ -58,7 +58,8 @@ async fn open_files_are_as_many_after_hundreds_of_requests() {
     let lock = std::fs::read(server.path().join("data/observability.duckdb.lock")).unwrap();
     let lock: serde_json::Value = serde_json::from_slice(&lock).unwrap();
     let token = format!("Bearer {}", lock["token"].as_str().unwrap());
-    let archive = server.send(Method::POST, "/api/operator/archive", &[("authorization", &token)], Vec::new());
+    let headers = [("authorization", token.as_str())];
+    let archive = server.send(Method::POST, "/api/operator/archive", &headers, Vec::new());
     let moved = archive.await.expect(200).json();
     assert_eq!(moved.as_array().map(Vec::len), Some(1), "{moved}");
 

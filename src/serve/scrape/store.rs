@@ -9,7 +9,7 @@ use crate::time::seconds;
 
 /// The families of the store. What is `measured` in the database is left out while it is not known.
 pub fn describe(state: &AppState, measured: Option<&Measured>, text: &mut Exposition) {
-    files(state, measured, text);
+    files(state, text);
     writer(state, text);
     contents(measured, text);
     rollups(state, text);
@@ -17,12 +17,10 @@ pub fn describe(state: &AppState, measured: Option<&Measured>, text: &mut Exposi
     upkeep(state, text);
 }
 
-fn files(state: &AppState, measured: Option<&Measured>, text: &mut Exposition) {
+fn files(state: &AppState, text: &mut Exposition) {
     let files = state.store.figures.files();
     let number = |count: Option<u64>| one(count.map(|count| count as f64));
     text.gauge("observability_database_file_bytes", "Size of the database file.", number(files.database));
-    let free = measured.map(|measured| measured.free_bytes);
-    text.gauge("observability_database_file_free_bytes", "What is free inside of it for new rows.", number(free));
     text.gauge("observability_database_wal_bytes", "Size of its write-ahead log.", number(files.log));
     text.gauge("observability_disk_free_bytes", "What is free on its disk.", number(files.free));
     let floor = number(Some(files.floor));
