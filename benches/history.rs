@@ -41,8 +41,7 @@ fn main() {
     let many: usize = std::env::var("HISTORY_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(30_000_000);
     let minutes = |name, symbol| Question { name, days: 7, interval: "5m", width: 300 * SECOND, symbol };
     let week = [minutes("7 days at 5 minutes", None), minutes("the same of one symbol", Some("SYM007"))];
-    let month =
-        [Question { name: "30 days at 1 hour", days: 30, interval: "1h", width: 3_600 * SECOND, symbol: None }];
+    let month = [Question { name: "30 days at 1 hour", days: 30, interval: "1h", width: 3_600 * SECOND, symbol: None }];
 
     let few = measure(many / 10, 7, &week);
     let all = measure(many, 7, &week);
