@@ -9,7 +9,7 @@ SELECT
     -- A sum that no BIGINT holds becomes the nearest one: one absurd row must not hide all the others.
     CASE
         WHEN volume_sum_high = 0 THEN volume_sum
-        ELSE greatest(
+        WHEN volume_sum_high IS NOT NULL THEN greatest(
             -9223372036854775808::HUGEINT,
             least(9223372036854775807::HUGEINT, volume_sum_high * 4294967296::HUGEINT + volume_sum)
         )::BIGINT

@@ -96,7 +96,7 @@ async fn archived_days_go_with_the_backup_and_come_back() {
         ..elsewhere.clone()
     };
     restore(&place, &backup, &manifest, &again, &|_| {}).await.unwrap();
-    let file = directory.path().join("elsewhere/desk.archive").join(&manifest.archived[0].file);
+    let file = again.archive().directory().unwrap().join(&manifest.archived[0].file);
     let mut bytes = std::fs::read(&file).unwrap();
     bytes[100] ^= 1;
     std::fs::write(&file, &bytes).unwrap();

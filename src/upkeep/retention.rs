@@ -79,8 +79,13 @@ impl Retention {
         let rolled = self.reader.look(move |snapshot| snapshot.rolled(table)).await?;
         let Some(rolled) = rolled.into_iter().find(|rolled| rolled.level == FINEST) else { return Ok(None) };
         let before = before.min(time::day_start(rolled.until));
-        let hot = self.reader.hot_days(table, before, LIMIT).await?;
-        let archived = self.reader.archived_days(table, Micros::MIN, before.saturating_sub(1)).await?;
+        let mut hot = self.reader.hot_days(table, before, LIMIT).await?;
+        let mut archived = self.reader.archived_days(table, Micros::MIN, before.saturating_sub(1)).await?;
+        if !dry_run {
+            let stay = self.let_go(table, &hot).await?;
+            hot.retain(|day| !stay.contains(&day.start));
+            archived.retain(|day| !stay.contains(&day.start));
+        }
         let days = days(&hot, &archived);
         if days.is_empty() {
             return Ok(None);
@@ -89,8 +94,6 @@ impl Retention {
         let archived_bytes = archived.iter().map(|day| day.bytes).sum();
         if !dry_run {
             for day in &days {
-                // What its rows replaced in files of other days must not come back when they go.
-                self.archive.let_go(table, Some(*day)).await?;
                 self.maintenance.drop_day(table, *day).await?;
             }
             // The files come after all of it: a question that has begun may still read them.
@@ -109,6 +112,27 @@ impl Retention {
             rows,
             archived_bytes,
         }))
+    }
+
+    /// Takes out of the files of other days what rows of these days replace: it must not come back when they go. Returns the
+    /// days that have to stay, because such a file is being read.
+    async fn let_go(&self, table: &'static Table, days: &[HotDay]) -> Result<Vec<Micros>, ArchiveError> {
+        let mut stay = Vec::new();
+        for day in days {
+            match self.archive.let_go(table, Some(day.start)).await {
+                Err(ArchiveError::InUse(file)) => {
+                    tracing::info!(
+                        table = table.name,
+                        date = date(day.start),
+                        file,
+                        "a day stays: a file is being read"
+                    );
+                    stay.push(day.start);
+                }
+                done => done?,
+            }
+        }
+        Ok(stay)
     }
 
     async fn buckets(

@@ -52,9 +52,12 @@ impl Clients {
             tokio::spawn(pushing.run(promises))
         });
         let pushing = pushing.collect();
-        let upkeep: &[&str] =
-            if round.is_multiple_of(2) { &["archive", "retention"] } else { &["archive", "archive", "retention"] };
-        let ordering = [upkeep, &["backup?keep=2"]].map(|what| {
+        // One order after the other, or some beside each other: a backup holds the files of the archive.
+        let lists: &[&[&str]] = match round.is_multiple_of(2) {
+            true => &[&["archive", "retention", "archive", "backup?keep=2"]],
+            false => &[&["archive", "archive", "retention"], &["backup?keep=2"]],
+        };
+        let ordering = lists.iter().map(|what| {
             let (client, url, token, orders) = (server.client.clone(), url.clone(), token(server), orders.clone());
             let what: Vec<_> = what.iter().map(|what| (*what).to_owned()).collect();
             tokio::spawn(async move {
@@ -70,7 +73,8 @@ impl Clients {
                 }
             })
         });
-        Self { pushing, ordering: ordering.into(), orders }
+        let ordering = ordering.collect();
+        Self { pushing, ordering, orders }
     }
 
     /// What everybody knows when the program is gone.

@@ -67,6 +67,10 @@ impl<R: Row> Ledger<R> {
                 }
             } else {
                 let dropped = old(acknowledged) || old(in_flight);
+                if !old(acknowledged) {
+                    // It had come there before.
+                    landed.insert(true);
+                }
                 assert!(dropped, "{key} is gone, acknowledged was {acknowledged:?}, on its way {in_flight:?}");
             }
             (*acknowledged, *in_flight) = (found, None);

@@ -12,7 +12,7 @@ use crate::promises::Promises;
 use crate::rows::{Calendar, Micros, Row};
 
 /// The rows of clients by key.
-#[derive(PartialEq, Default)]
+#[derive(PartialEq)]
 pub struct Stored {
     pub quotes: HashMap<String, MarketDataRow>,
     pub strategies: HashMap<String, StrategyMetricsRow>,
@@ -28,11 +28,12 @@ impl Stored {
             let twice = format!("SELECT {key}, count(*) AS n FROM {} GROUP BY {key} HAVING count(*) > 1", table.name);
             assert_eq!(server.sql(&twice).await, Vec::<serde_json::Value>::new(), "keys of {}", table.name);
         }
-        let mut stored = Self::default();
-        stored.quotes = by_key(&export::<MarketDataRow>(server).await);
-        stored.strategies = by_key(&export::<StrategyMetricsRow>(server).await);
-        stored.machines = by_key(&export::<SystemMetricsRow>(server).await);
-        stored.trades = by_key(&export::<TradeRow>(server).await);
+        let mut stored = Self {
+            quotes: by_key(&export::<MarketDataRow>(server).await),
+            strategies: by_key(&export::<StrategyMetricsRow>(server).await),
+            machines: by_key(&export::<SystemMetricsRow>(server).await),
+            trades: by_key(&export::<TradeRow>(server).await),
+        };
         // What comes after is what the program has seen of its machine.
         stored.machines.retain(|_, row| row.timestamp < calendar.end());
         let counted = server.sql_value("SELECT count(*) FROM trades").await;

@@ -10,7 +10,8 @@ async fn health_tells_the_truth_about_what_is_connected() {
     let server = Server::start().await;
     let health = eventually("the desk has been asked", async || {
         let health = server.get("/api/system/health").await.expect(200).json();
-        (health["connections"]["market_data"] == "disconnected").then_some(health)
+        let gone = |service: &str| health["connections"][service] == "disconnected";
+        (gone("market_data") && gone("execution")).then_some(health)
     })
     .await;
     let component = json!({"status": "str", "usage_percent": "float?", "message": "str?", "last_updated": "ts?"});

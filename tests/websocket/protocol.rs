@@ -180,9 +180,12 @@ async fn the_pages_about_the_service_count_the_clients() {
     client.frame().await;
     let _second = Client::connect(&server).await;
     assert_eq!(server.get("/health/live").await.json()["websocket_connections"], 2);
-    let stats = server.get("/api/system/stats").await.json();
-    assert_eq!(stats["api"]["websocket_connections"], 2);
-    assert!(stats["api"]["total_messages_sent"].as_i64().unwrap() > 2);
+    eventually("both clients get frames", async || {
+        let stats = server.get("/api/system/stats").await.json();
+        assert_eq!(stats["api"]["websocket_connections"], 2);
+        (stats["api"]["total_messages_sent"].as_i64().unwrap() > 2).then_some(())
+    })
+    .await;
     let websocket = server.get("/api/system/components").await.json()["components"]["websocket"].clone();
     assert_eq!((&websocket["connections"], &websocket["stats"]["current_connections"]), (&json!(2), &json!(2)));
     let connections = websocket["stats"]["connections"].as_array().unwrap();
