@@ -12,15 +12,18 @@ const ROWS: usize = 30_000;
 
 #[tokio::test]
 async fn archived_days_and_buckets_are_counted_where_they_are() {
-    let server = Launch::new().arguments(["--hot-days", "1"]).start().await;
+    let server = Launch::new().arguments(["--hot-days", "1", "--rollup-interval", "1ms"]).start().await;
     push(&server, quotes(DAY, 0, ROWS)).await;
+    // A day is moved once all of it is rolled up: a newer row says that it is over.
+    push(&server, quotes(DAY + 2 * 86_400_000_000, 0, 50)).await;
     let amount = |figures: &Figures, what: &str, tier: &str| {
         figures.find(&format!("observability_table_{what}"), &[("table", "market_data"), ("tier", tier)])
     };
     eventually("complete buckets are made and counted", async || {
         let figures = Figures::of(&server).await;
         // Fifty symbols, ten minutes; the newest two minutes are left alone for a while.
-        (amount(&figures, "rows", "rollup_1m")? >= 50.0 * 7.0).then_some(())
+        let share = figures.find("observability_rollup_share_ratio", &[("table", "market_data")])?;
+        (amount(&figures, "rows", "rollup_1m")? >= 50.0 * 7.0 && share > 0.99).then_some(())
     })
     .await;
     let figures = Figures::of(&server).await;
