@@ -15,7 +15,7 @@ use crate::store::{NewestFirst, Snapshot, Value};
 use crate::time::{Micros, SECOND};
 
 /// Rows of a piece of an answer, which are held while they are put in order.
-const PIECE_ROWS: usize = 131_072;
+const PIECE_ROWS: usize = 40_960;
 
 /// A question for history.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,6 +134,14 @@ impl Queries {
 
     /// History as one table: the columns of all the metric types asked for, null where a type has no such column.
     pub async fn history_table(&self, request: &HistoryRequest) -> Result<BatchStream, ReadError> {
+        let nullable = |field: &Arc<Field>| Arc::new(field.as_ref().clone().with_nullable(true));
+        if let [only] = request.types().as_slice() {
+            // Its own columns are all there are: nothing has to be known beforehand.
+            let answer = self.history_of(*only, request, request.window).await?;
+            let schema = Arc::new(Schema::new(answer.schema().fields().iter().map(nullable).collect::<Vec<_>>()));
+            let target = schema.clone();
+            return Ok(BatchStream::new(schema, answer.map(move |batch| widen(&batch?, &target))));
+        }
         let mut fields: Vec<Arc<Field>> = Vec::new();
         let types = if request.types().is_empty() { MetricType::ALL.to_vec() } else { request.types() };
         for metric_type in types {
@@ -141,7 +149,7 @@ impl Queries {
             let nothing = Window { start: 0, end: -1 };
             for field in self.history_of(metric_type, request, nothing).await?.schema().fields() {
                 if !fields.iter().any(|known| known.name() == field.name()) {
-                    fields.push(Arc::new(field.as_ref().clone().with_nullable(true)));
+                    fields.push(nullable(field));
                 }
             }
         }
