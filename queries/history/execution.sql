@@ -1,6 +1,5 @@
 -- History of execution_metrics: the last row of each bucket, newest bucket first.
 SELECT
-    'execution' AS type,
     bucket AS timestamp,
     orders_submitted_end AS orders_submitted,
     orders_filled_end AS orders_filled,

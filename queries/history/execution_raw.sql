@@ -1,6 +1,5 @@
 -- History of execution_metrics as it was written: every row, newest first.
 SELECT
-    'execution' AS type,
     timestamp,
     orders_submitted,
     orders_filled,

@@ -1,6 +1,5 @@
 -- History of market data: one row a bucket and symbol, newest bucket first.
 SELECT
-    'market_data' AS type,
     bucket AS timestamp,
     symbol,
     last_price_sum / last_price_count AS avg_price,

@@ -1,6 +1,5 @@
 -- History of strategy_metrics: the last row of each bucket and strategy_name, newest bucket first.
 SELECT
-    'strategy' AS type,
     bucket AS timestamp,
     strategy_name,
     pnl_end AS pnl,

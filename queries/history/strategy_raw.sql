@@ -1,6 +1,5 @@
 -- History of strategy_metrics as it was written: every row, newest first.
 SELECT
-    'strategy' AS type,
     timestamp,
     strategy_name,
     pnl,

@@ -1,6 +1,5 @@
 -- History of system_metrics: the last row of each bucket, newest bucket first.
 SELECT
-    'system' AS type,
     bucket AS timestamp,
     cpu_percent_end AS cpu_percent,
     memory_percent_end AS memory_percent,

@@ -1,6 +1,5 @@
 -- History of system_metrics as it was written: every row, newest first.
 SELECT
-    'system' AS type,
     timestamp,
     cpu_percent,
     memory_percent,

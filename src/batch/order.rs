@@ -1,8 +1,7 @@
 //! The order of history: newest first.
 
-use arrow::array::{StringArray, TimestampMicrosecondArray, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{StringArray, TimestampMicrosecondArray};
+use arrow::compute::interleave_record_batch;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 
@@ -15,44 +14,35 @@ const ROWS: usize = 8_192;
 ///
 /// Buckets lie in the database nearly in the opposite order: turning runs of one time around costs a fraction of a sort.
 pub fn newest_first(
-    schema: &SchemaRef,
     batches: Vec<RecordBatch>,
     label: Option<&str>,
 ) -> Result<impl Iterator<Item = Result<RecordBatch, ArrowError>> + use<>, ArrowError> {
-    let all = concat_batches(schema, &batches)?;
-    drop(batches);
-    let order = if all.num_rows() == 0 { Vec::new() } else { order(&all, label)? };
-    let order = UInt32Array::from(order);
+    let order = order(&batches, label)?;
     let starts = (0..order.len()).step_by(ROWS);
-    Ok(starts.map(move |start| take_record_batch(&all, &order.slice(start, ROWS.min(order.len() - start)))))
+    Ok(starts.map(move |start| {
+        let rows = order.get(start..(start + ROWS).min(order.len())).unwrap_or_default();
+        interleave_record_batch(&batches.iter().collect::<Vec<_>>(), rows)
+    }))
 }
 
-/// The positions of the rows in the new order.
-fn order(rows: &RecordBatch, label: Option<&str>) -> Result<Vec<u32>, ArrowError> {
-    let times = column::<TimestampMicrosecondArray>(rows, TIME_COLUMN)?.values();
-    let labels = label.map(|label| column::<StringArray>(rows, label)).transpose()?;
-    let label = |row: u32| labels.map(|labels| labels.value(row as usize));
-    let time = |row: u32| times.get(row as usize).copied();
-    // Runs of one time, in the order in which they lie.
-    let mut runs: Vec<(u32, u32)> = Vec::new();
-    let count =
-        u32::try_from(rows.num_rows()).map_err(|_| ArrowError::ComputeError("too many rows to order".into()))?;
-    let mut start = 0;
-    for row in 1..=count {
-        if row == count || time(row) != time(start) {
-            runs.push((start, row));
-            start = row;
-        }
+/// The rows, by batch and position in it, in the new order.
+fn order(batches: &[RecordBatch], label: Option<&str>) -> Result<Vec<(usize, usize)>, ArrowError> {
+    let mut rows: Vec<(i64, (usize, usize))> = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
+    let mut labels = Vec::with_capacity(batches.len());
+    for (batch, content) in batches.iter().enumerate() {
+        let times = column::<TimestampMicrosecondArray>(content, TIME_COLUMN)?.values();
+        rows.extend(times.iter().enumerate().map(|(row, time)| (*time, (batch, row))));
+        labels.extend(label.map(|label| column::<StringArray>(content, label)).transpose()?);
     }
-    if !runs.is_sorted_by(|earlier, later| time(earlier.0) < time(later.0)) {
-        let mut order: Vec<u32> = (0..count).collect();
-        order.sort_unstable_by(|a, b| time(*b).cmp(&time(*a)).then_with(|| label(*a).cmp(&label(*b))));
-        return Ok(order);
+    let label = |(batch, row): (usize, usize)| labels.get(batch).map(|labels| labels.value(row));
+    if !rows.is_sorted_by(|earlier, later| earlier.0 <= later.0) {
+        rows.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| label(a.1).cmp(&label(b.1))));
+        return Ok(rows.into_iter().map(|(_, place)| place).collect());
     }
-    let mut order = Vec::with_capacity(rows.num_rows());
-    for (start, end) in runs.into_iter().rev() {
+    let mut order = Vec::with_capacity(rows.len());
+    for run in rows.chunk_by(|one, next| one.0 == next.0).rev() {
         let first = order.len();
-        order.extend(start..end);
+        order.extend(run.iter().map(|(_, place)| *place));
         let Some(run) = order.get_mut(first..) else { continue };
         if !run.is_sorted_by(|a, b| label(*a) <= label(*b)) {
             run.sort_unstable_by(|a, b| label(*a).cmp(&label(*b)));
@@ -76,9 +66,8 @@ mod tests {
     }
 
     fn ordered(batches: Vec<RecordBatch>) -> Vec<(i64, String)> {
-        let schema = batch(&[]).schema();
         let mut rows = Vec::new();
-        for batch in newest_first(&schema, batches, Some("symbol")).unwrap() {
+        for batch in newest_first(batches, Some("symbol")).unwrap() {
             let batch = batch.unwrap();
             let times = column::<TimestampMicrosecondArray>(&batch, TIME_COLUMN).unwrap();
             let labels = column::<StringArray>(&batch, "symbol").unwrap();

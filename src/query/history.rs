@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, new_null_array};
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, StringArray, new_null_array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
@@ -15,7 +15,7 @@ use crate::store::{NewestFirst, Snapshot, Value};
 use crate::time::{Micros, SECOND};
 
 /// Rows of a piece of an answer, which are held while they are put in order.
-const PIECE_ROWS: usize = 40_960;
+const PIECE_ROWS: usize = 65_536;
 
 /// A question for history.
 #[derive(Debug, Clone, PartialEq)]
@@ -179,7 +179,9 @@ impl Queries {
         values.push(("symbols", Value::TextList(request.symbols.clone())));
         let symbols = request.symbols.len();
         let text = self.find(name)?;
-        let Some(table) = source::bucketed(&text) else { return self.named(name, window, values).await };
+        let Some(table) = source::bucketed(&text) else {
+            return Ok(typed(metric_type, self.named(name, window, values).await?));
+        };
         let question = move |snapshot: &Snapshot<'_>| {
             let labels = if symbols > 0 { symbols } else { snapshot.labels(table) };
             let buckets = i64::try_from(PIECE_ROWS / labels.max(1)).unwrap_or(1).max(1);
@@ -198,8 +200,26 @@ impl Queries {
             };
             pieces.iter().map(of_piece).collect()
         };
-        self.reader.ask(question, self.time_limit).await
+        Ok(typed(metric_type, self.reader.ask(question, self.time_limit).await?))
     }
+}
+
+/// The same rows with the word for their type before them, which is made once and not for each row.
+fn typed(metric_type: MetricType, rows: BatchStream) -> BatchStream {
+    let field = Arc::new(Field::new("type", DataType::Utf8, true));
+    let fields: Vec<_> = std::iter::once(field).chain(rows.schema().fields().iter().cloned()).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let (target, mut words) = (schema.clone(), StringArray::from_iter_values::<&str, _>([]));
+    let batches = rows.map(move |batch| {
+        let batch = batch?;
+        if words.len() < batch.num_rows() {
+            words = StringArray::from_iter_values(std::iter::repeat_n(metric_type.as_str(), batch.num_rows()));
+        }
+        let word: ArrayRef = Arc::new(words.slice(0, batch.num_rows()));
+        let columns = std::iter::once(word).chain(batch.columns().iter().cloned()).collect();
+        RecordBatch::try_new(target.clone(), columns).map_err(|error| ReadError::Failed(error.to_string()))
+    });
+    BatchStream::new(schema, batches)
 }
 
 impl HistoryRequest {

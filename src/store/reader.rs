@@ -322,7 +322,7 @@ impl Job {
             }
         }
         if let Some(NewestFirst { label }) = statement.newest_first {
-            newest_first(&schema, unordered, label)
+            newest_first(unordered, label)
                 .map_err(broken)?
                 .try_for_each(|batch| self.send(batches, batch.map_err(broken)?))?;
         }
