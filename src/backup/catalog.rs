@@ -2,6 +2,7 @@
 
 use super::manifest::{self, Manifest};
 use super::{BackupError, Name, Place};
+use crate::time::Micros;
 
 /// A backup of a place.
 #[derive(Debug, Clone)]
@@ -43,9 +44,11 @@ pub async fn find(place: &Place, wanted: Option<Name>) -> Result<(String, Manife
     Ok((name.to_string(), manifest.ok_or_else(not_there)?))
 }
 
-/// Whether there is anything, complete or not, under a name.
-pub(super) async fn is_taken(place: &Place, name: Name) -> Result<bool, BackupError> {
-    Ok(place.directories().await?.contains(&name.to_string()))
+/// The name of a backup that is begun at `instant`: whatever the clock says, it comes after all that are there. The first
+/// of them are those that [`keep`] removes.
+pub(super) async fn next_name(place: &Place, instant: Micros) -> Result<Name, BackupError> {
+    let name = Name::of(instant);
+    Ok(names(place).await?.last().map_or(name, |newest| name.max(newest.next())))
 }
 
 /// Removes backups that were not finished. Nobody may be taking one here.

@@ -60,11 +60,7 @@ pub async fn take(
     catalog::remove_unfinished(place).await?;
     let (transaction, archived) = archived::moment(reader, files).await?;
     let taken_at = time::now();
-    let mut name = Name::of(taken_at);
-    while catalog::is_taken(place, name).await? {
-        name = name.next();
-    }
-    let directory = name.to_string();
+    let directory = catalog::next_name(place, taken_at).await?.to_string();
     let taking = Taking { transaction, archived, place, directory: &directory, stop, watcher };
     let manifest = match taking.write(taken_at).await {
         Ok(manifest) => manifest,

@@ -136,3 +136,18 @@ async fn a_backup_reads_one_moment_and_waits_for_nobody() {
     store.reader().begin().await.unwrap();
     store.close().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_backups_of_one_second_the_newest_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(&settings(&directory.path().join("desk.duckdb"))).unwrap();
+    let place = Place::open(&Location::Directory(directory.path().join("backups"))).unwrap();
+    let (reader, files, stop) = (store.reader(), store.files(), CancellationToken::new());
+    let mut taken = Vec::new();
+    for _ in 0..6 {
+        taken.push(take(&reader, &files, &place, Some(2), &stop, &|_| {}).await.unwrap().backup);
+    }
+    let left = catalog::complete(&place).await.unwrap();
+    assert_eq!(left.iter().map(|entry| entry.name.to_string()).collect::<Vec<_>>(), taken[4..]);
+    store.close().await.unwrap();
+}

@@ -54,6 +54,12 @@ pub struct Fell {
     under_way: Vec<&'static str>,
 }
 
+impl fmt::Display for Fell {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "killed {}, under way were {}", self.aim, self.under_way.join(", "))
+    }
+}
+
 /// Where all kills fell.
 #[derive(Default)]
 pub struct Tally {

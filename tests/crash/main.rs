@@ -64,6 +64,7 @@ async fn acknowledged_rows_survive_every_kill() {
 
         let clients = Clients::start(&server, &calendar, promises, round);
         let fell = kill::at_some_moment(&mut server, &clients, &mut random).await;
+        println!("round {round}: {fell}");
         tally.count(fell);
         promises = clients.end().await;
         look_at_log(&server, round);

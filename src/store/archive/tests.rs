@@ -272,3 +272,16 @@ async fn only_the_archive_can_be_read_and_nothing_but_declared_tables_is_there()
         assert!(refused.to_string().contains("Permission Error"), "{refused}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_that_others_are_in_the_way_of_is_no_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    quotes(&store, &[(MONDAY, "A", 1.0)]).await;
+    let other = store.maintenance().run(|hands| Ok(hands.connection.try_clone()?)).await.unwrap();
+    other.execute_batch("BEGIN; DELETE FROM market_data").unwrap();
+    store.maintenance().checkpoint().await.unwrap();
+    other.execute_batch("ROLLBACK").unwrap();
+    store.maintenance().checkpoint().await.unwrap();
+    store.close().await.unwrap();
+}
