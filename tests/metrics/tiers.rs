@@ -14,8 +14,6 @@ const ROWS: usize = 30_000;
 async fn archived_days_and_buckets_are_counted_where_they_are() {
     let server = Launch::new().arguments(["--hot-days", "1", "--rollup-interval", "1ms"]).start().await;
     push(&server, quotes(DAY, 0, ROWS)).await;
-    // A day is moved once all of it is rolled up: a newer row says that it is over.
-    push(&server, quotes(DAY + 2 * 86_400_000_000, 0, 50)).await;
     let amount = |figures: &Figures, what: &str, tier: &str| {
         figures.find(&format!("observability_table_{what}"), &[("table", "market_data"), ("tier", tier)])
     };
