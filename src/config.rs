@@ -88,7 +88,7 @@ pub struct StoreSettings {
     pub readers: usize,
     /// Batches that may wait for the writer, in bytes.
     pub queue_bytes: usize,
-    /// What stays free on the database's disk, in bytes, though never more than a tenth of the disk.
+    /// What stays free on the database's disk, in bytes, though never more than a sixth of the disk.
     pub min_free_bytes: u64,
     /// Where days leave the database for; without it, a directory beside the database.
     pub archive: Option<Location>,

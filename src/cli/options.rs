@@ -142,7 +142,7 @@ pub(super) struct StoreOptions {
     #[serde(deserialize_with = "from_file")]
     queue_size: Option<Size>,
 
-    /// Space that stays free on the database's disk, but never more than a tenth of it; below that no rows are stored,
+    /// Space that stays free on the database's disk, but never more than a sixth of it; below that no rows are stored,
     /// and ingest is told so [default: 512MiB]
     #[arg(long, env = "OBSERVABILITY_MIN_FREE_SPACE", value_name = "SIZE")]
     #[serde(deserialize_with = "from_file")]

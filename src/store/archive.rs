@@ -17,7 +17,7 @@ use super::value::Value;
 use crate::archive::{ArchiveError, Files, Lease};
 use crate::batch::{BatchStream, Checksum, ReadError};
 use crate::tables::{TIME_COLUMN, Table, column};
-use crate::time::{self, DAY, Micros};
+use crate::time::{DAY, Micros};
 
 /// The instants that the database knows; a question may be about any.
 const EARLIEST: Micros = -9_223_372_022_400_000_000;
@@ -65,24 +65,6 @@ pub(super) fn rows_of(
     let only_paths = |days: &[(&ArchivedDay, &Path)]| days.iter().map(|(_, path)| quoted(path)).collect::<Vec<_>>();
     let relation = relation(table, &only_paths(&settled), &only_paths(&late), &hot);
     Ok((relation, Some(lease)))
-}
-
-/// Notes, in the open transaction, that the database has rows of these days: where a day is archived already, they replace
-/// those of its file.
-pub(super) fn note_late(
-    connection: &Connection,
-    table: &Table,
-    days: &std::collections::BTreeSet<Micros>,
-) -> Result<(), duckdb::Error> {
-    // A day that is not over is never in the archive.
-    let today = time::day_start(time::now());
-    let past: Vec<_> =
-        days.iter().filter(|day| **day < today).map(|day| format!("make_timestamp({day})::DATE")).collect();
-    if past.is_empty() {
-        return Ok(());
-    }
-    connection
-        .execute_batch(&fill(include_str!("../../queries/archive/late.sql"), table).replace("{days}", &past.join(", ")))
 }
 
 /// The archived days of a table that have an instant from `start` to `end`, oldest first.

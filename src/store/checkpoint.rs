@@ -68,14 +68,18 @@ impl Checkpoints {
         let done = connection.execute_batch("CHECKPOINT");
         let counts = self.figures.counts();
         (self.size, self.changed) = (files::size_of(&self.log).unwrap_or(0), Instant::now());
-        self.not_before = self.changed + self.retry;
         match &done {
             Ok(()) => {
                 counts.checkpoints.record_duration(started.elapsed());
                 self.retry = RETRY.0;
+                if self.size >= self.threshold {
+                    // What keeps it long is not gone at once.
+                    self.not_before = self.changed + RETRY.0;
+                }
             }
             Err(_) => {
                 counts.failed_checkpoints.fetch_add(1, Ordering::Relaxed);
+                self.not_before = self.changed + self.retry;
                 self.retry = (self.retry * 2).min(RETRY.1);
             }
         }

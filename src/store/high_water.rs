@@ -1,7 +1,8 @@
-//! The newest stored instant of each series of a table.
+//! Where the series of a table have no rows.
 //!
-//! A row above its series' mark cannot have a stored row with its key, so it is appended without looking. Only the
-//! others go the slow way, through staging.
+//! A row above its series' newest instant cannot have a stored row with its key, and neither can one in a gap that was
+//! left when the newest instant jumped: both are appended without looking. Batches of several clients, which overtake
+//! each other, fall into such gaps. Only the others go the slow way, through staging.
 
 use std::collections::HashMap;
 
@@ -15,13 +16,67 @@ use super::text::fill;
 use crate::tables::{TIME_COLUMN, Table, column};
 use crate::time::Micros;
 
-type Marks = HashMap<Box<str>, Micros>;
+/// Gaps that are remembered of a series, the last ones: as many batches may overtake one.
+const GAPS: usize = 4;
+
+type Marks = HashMap<Box<str>, Series>;
 
 /// The marks of one table: what is committed, and what the open transaction would make of it.
 pub struct HighWater {
     label: Option<&'static str>,
     committed: Marks,
     open: Marks,
+    /// Counts batches: a series has at most one new gap a batch.
+    batch: u64,
+}
+
+/// What is known of one series.
+#[derive(Debug, Clone, Copy)]
+struct Series {
+    newest: Micros,
+    /// Bounds, exclusive, between which no row is stored; the last one made is at `last`.
+    gaps: [(Micros, Micros); GAPS],
+    last: usize,
+    /// The batch that made it.
+    batch: u64,
+}
+
+impl Series {
+    /// A series of which `newest` is the newest instant, and of which it is not known where else it has rows.
+    fn new(newest: Micros) -> Self {
+        Self { newest, gaps: [(0, 0); GAPS], last: 0, batch: 0 }
+    }
+
+    /// Takes a row in, if it is sure that none of its instant is stored.
+    fn take(&mut self, time: Micros, batch: u64) -> bool {
+        if time > self.newest {
+            self.leave((self.newest, time), GAPS, batch);
+            self.newest = time;
+            return true;
+        }
+        let Some(gap) = self.gaps.iter().position(|(after, before)| *after < time && time < *before) else {
+            return false;
+        };
+        // Rows mostly come in the order of time: what follows falls above this one.
+        if let Some((after, _)) = self.gaps.get_mut(gap) {
+            let below = std::mem::replace(after, time);
+            self.leave((below, time), gap, batch);
+        }
+        true
+    }
+
+    /// The first row of a batch leaves a gap before it, in the place of the oldest but for the one at `kept`.
+    fn leave(&mut self, gap: (Micros, Micros), kept: usize, batch: u64) {
+        if self.batch == batch {
+            return;
+        }
+        self.batch = batch;
+        let next = |place: usize| (place + 1) % GAPS;
+        self.last = if next(self.last) == kept { next(kept) } else { next(self.last) };
+        if let Some(oldest) = self.gaps.get_mut(self.last) {
+            *oldest = gap;
+        }
+    }
 }
 
 /// A batch, parted at the marks.
@@ -43,10 +98,10 @@ impl HighWater {
         let mut committed = Marks::default();
         for mark in marks {
             if let (label, Some(newest)) = mark? {
-                committed.insert(label.into_boxed_str(), newest);
+                committed.insert(label.into_boxed_str(), Series::new(newest));
             }
         }
-        Ok(Self { label, committed, open: Marks::default() })
+        Ok(Self { label, committed, open: Marks::default(), batch: 0 })
     }
 
     /// The number of series.
@@ -59,6 +114,7 @@ impl HighWater {
         let times = column::<TimestampMicrosecondArray>(batch, TIME_COLUMN)?;
         let labels = self.label.map(|label| column::<StringArray>(batch, label)).transpose()?;
         let mut late = Vec::new();
+        self.batch += 1;
         for (row, time) in times.values().iter().copied().enumerate() {
             let label = labels.map_or("", |labels| labels.value(row));
             if !self.raise(label, time) {
@@ -90,18 +146,15 @@ impl HighWater {
     }
 
     fn raise(&mut self, label: &str, time: Micros) -> bool {
-        if let Some(mark) = self.open.get_mut(label) {
-            let above = time > *mark;
-            if above {
-                *mark = time;
-            }
-            return above;
+        if let Some(series) = self.open.get_mut(label) {
+            return series.take(time, self.batch);
         }
-        let above = self.committed.get(label).is_none_or(|mark| time > *mark);
-        if above {
-            self.open.insert(label.into(), time);
+        let mut series = self.committed.get(label).copied().unwrap_or_else(|| Series::new(Micros::MIN));
+        let taken = series.take(time, self.batch);
+        if taken {
+            self.open.insert(label.into(), series);
         }
-        above
+        taken
     }
 }
 
@@ -124,4 +177,56 @@ pub fn last_of_each_key(batch: &RecordBatch, key: &[usize]) -> Result<RecordBatc
 
 fn indices(rows: impl Iterator<Item = usize>) -> UInt32Array {
     UInt32Array::from_iter_values(rows.map(|row| u32::try_from(row).unwrap_or(u32::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows of a series that are stored without looking, of batches of instants.
+    fn taken(batches: &[&[Micros]]) -> Vec<Vec<Micros>> {
+        let mut series = Series::new(0);
+        let mut number = 0;
+        let mut of_batch = |batch: &&[Micros]| {
+            number += 1;
+            batch.iter().copied().filter(|time| series.take(*time, number)).collect()
+        };
+        batches.iter().map(&mut of_batch).collect()
+    }
+
+    #[test]
+    fn batches_that_overtake_each_other_are_stored_without_looking() {
+        assert_eq!(taken(&[&[5, 6], &[7, 8], &[3, 4], &[1, 2]]), [[5, 6], [7, 8], [3, 4], [1, 2]]);
+        assert_eq!(taken(&[&[7, 8], &[3, 4], &[5, 6], &[1, 2]]), [[7, 8], [3, 4], [5, 6], [1, 2]]);
+    }
+
+    #[test]
+    fn an_instant_that_may_be_stored_is_never_taken_twice() {
+        assert_eq!(taken(&[&[3, 4], &[4, 3, 2, 2, 0]]), [vec![3, 4], vec![2]]);
+        // Among all orders of a few instants in a few batches.
+        let mut state = 1_u64;
+        for _ in 0..2_000 {
+            let mut series = Series::new(0);
+            let mut seen = std::collections::HashSet::from([0]);
+            for batch in 1..=8 {
+                for _ in 0..4 {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    let time = i64::try_from(state >> 33).unwrap() % 24;
+                    let new = seen.insert(time);
+                    assert!(!series.take(time, batch) || new, "{time} was stored already");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_rolled_back_is_forgotten() {
+        let mut marks =
+            HighWater { label: None, committed: Marks::default(), open: Marks::default(), batch: 1 };
+        assert!(marks.raise("", 5) && marks.raise("", 9));
+        marks.rollback();
+        assert!(marks.raise("", 9));
+        marks.commit();
+        assert!(!marks.raise("", 9));
+    }
 }

@@ -17,6 +17,7 @@ mod figures;
 mod files;
 mod high_water;
 mod interrupt;
+mod late;
 mod legacy;
 mod load;
 pub mod lock;

@@ -6,10 +6,10 @@ use super::files;
 use crate::batch::{Gate, Shortage};
 
 /// At most this part of a disk stays free.
-const PART_OF_DISK: u64 = 10;
-/// The log that a checkpoint works off takes at most this part of what stays free; what the checkpoint writes is about
-/// as much, and a transaction may come on top.
-const PART_FOR_LOG: u64 = 2;
+const PART_OF_DISK: u64 = 6;
+/// The log that a checkpoint works off takes at most this part of what stays free. What the checkpoint writes is about as
+/// much, and the last rows of each table that were written before, once more.
+const PART_FOR_LOG: u64 = 4;
 /// Bounds of the log: at the lower one checkpoints come often, at the upper one they take long.
 const LOG_BYTES: std::ops::RangeInclusive<u64> = 1_000_000..=128_000_000;
 /// Space has to grow by this part of what stays free before rows are taken again, so that it does not come and go.
@@ -53,6 +53,7 @@ pub fn checkpoint_threshold(floor: u64) -> u64 {
 /// Lets rows in while there is space.
 pub struct Space {
     path: PathBuf,
+    log: PathBuf,
     floor: u64,
     gate: Gate,
 }
@@ -61,7 +62,7 @@ impl Space {
     /// Watches the disk of the database at `path`, of which `wanted` bytes stay free.
     pub fn new(path: &Path, wanted: u64, gate: Gate) -> Self {
         let floor = Disk::of(path).map_or(wanted, |disk| disk.floor(wanted));
-        Self { path: path.to_owned(), floor, gate }
+        Self { path: path.to_owned(), log: files::log_of(path), floor, gate }
     }
 
     /// Whether there is none, as of the last look.
@@ -69,10 +70,25 @@ impl Space {
         self.gate.shortage().is_some()
     }
 
+    /// Whether a checkpoint of the log, as long as it is, cannot run out of space.
+    pub fn has_room_for_checkpoint(&self) -> bool {
+        let needed = self.log_bytes().saturating_add(self.floor / PART_FOR_LOG);
+        Disk::of(&self.path).is_none_or(|disk| disk.free >= needed)
+    }
+
+    fn log_bytes(&self) -> u64 {
+        files::size_of(&self.log).unwrap_or(0)
+    }
+
+    /// What has to be free: the floor, and more while something keeps a long log from being worked off.
+    fn needed(&self) -> u64 {
+        self.floor.max(self.log_bytes().saturating_add(self.floor / 2))
+    }
+
     /// Looks whether there is space at all.
     pub fn check(&self) -> Result<(), Shortage> {
         let more = if self.is_short() { self.floor / PART_TO_GROW } else { 0 };
-        let needed = self.floor.saturating_add(more);
+        let needed = self.needed().saturating_add(more);
         match Disk::of(&self.path) {
             Some(Disk { free, .. }) if free < needed => Err(self.lacks(Shortage { free, needed })),
             _ => {
@@ -85,7 +101,7 @@ impl Space {
     /// Looks whether there is space for `bytes` of rows.
     pub fn check_for(&self, bytes: usize) -> Result<(), Shortage> {
         self.check()?;
-        let needed = self.floor.saturating_add(bytes as u64);
+        let needed = self.needed().saturating_add(bytes as u64);
         match Disk::of(&self.path) {
             Some(Disk { free, .. }) if free < needed => Err(Shortage { free, needed }),
             _ => Ok(()),
@@ -121,9 +137,9 @@ mod tests {
     fn what_stays_free_is_bounded_by_the_disk_and_bounds_the_log() {
         let disk = |total| Disk { total, free: 0 };
         assert_eq!(disk(1 << 40).floor(512 << 20), 512 << 20);
-        assert_eq!(disk(64 << 20).floor(512 << 20), (64 << 20) / 10);
+        assert_eq!(disk(64 << 20).floor(512 << 20), (64 << 20) / 6);
         assert_eq!(checkpoint_threshold(512 << 20), 128_000_000);
-        assert_eq!(checkpoint_threshold(10_000_000), 5_000_000);
+        assert_eq!(checkpoint_threshold(10_000_000), 2_500_000);
         assert_eq!(checkpoint_threshold(0), 1_000_000);
     }
 }

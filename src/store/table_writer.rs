@@ -5,6 +5,7 @@ use arrow::record_batch::RecordBatch;
 use duckdb::Connection;
 
 use super::high_water::{HighWater, last_of_each_key};
+use super::late::LateDays;
 use super::rollup::Past;
 use super::text::fill;
 use crate::tables::{TIME_COLUMN, Table};
@@ -15,6 +16,7 @@ pub struct TableWriter {
     key: Vec<usize>,
     /// `None` for a table with a real key.
     marks: Option<HighWater>,
+    late_days: LateDays,
     stage: String,
     replace: String,
     /// For a table whose key says nothing of the time: which buckets lose a row.
@@ -57,6 +59,7 @@ impl TableWriter {
             replaced,
             key: table.key.iter().filter_map(|column| table.position(column)).collect(),
             marks,
+            late_days: LateDays::default(),
             stage: fill(include_str!("../../queries/write/stage.sql"), table),
             replace: fill(replace, table),
         })
@@ -72,8 +75,23 @@ impl TableWriter {
         self.marks.as_ref().map_or(1, HighWater::len)
     }
 
-    /// Stores batches in their order, under the eyes of `past`.
+    /// Archived days may have come or gone: they are read again when they are needed.
+    pub fn archive_changed(&mut self) {
+        self.late_days.forget();
+    }
+
+    /// Stores batches in their order, under the eyes of `past`, and notes which archived days gained rows.
     pub fn store<'a>(
+        &mut self,
+        connection: &Connection,
+        batches: impl Iterator<Item = &'a RecordBatch>,
+        past: &mut Past,
+    ) -> Result<(), TableWriteError> {
+        self.store_rows(connection, batches, past)?;
+        Ok(self.late_days.note(connection, self.table, past.days())?)
+    }
+
+    fn store_rows<'a>(
         &mut self,
         connection: &Connection,
         batches: impl Iterator<Item = &'a RecordBatch>,

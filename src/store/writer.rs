@@ -8,7 +8,6 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::archive;
 use super::checkpoint::Checkpoints;
 use super::maintenance::{Hands, Task, Tasks, TouchedDays};
 use super::reader::Shared;
@@ -110,6 +109,7 @@ impl Writer {
                 Woken::Closed => false,
                 Woken::Task(task) => {
                     task(&Hands { connection: &self.connection, touched: &self.touched, tables: &self.tables });
+                    self.tables.iter_mut().for_each(|(writer, _)| writer.archive_changed());
                     self.keep_log_short();
                     continue;
                 }
@@ -137,7 +137,9 @@ impl Writer {
         if lost > 0 {
             tracing::error!(rows = lost, "collected rows could not be stored before the end");
         }
-        if let Err(error) = self.checkpoints.checkpoint(&self.connection) {
+        if !self.space.has_room_for_checkpoint() {
+            tracing::warn!("there is no room on the disk for a last checkpoint; the log is replayed at the next start");
+        } else if let Err(error) = self.checkpoints.checkpoint(&self.connection) {
             tracing::warn!(%error, "the last checkpoint failed; the log is replayed at the next start");
         }
     }
@@ -276,17 +278,16 @@ impl Writer {
             let of_table = |table: &'static Table| move |write: &&Write| std::ptr::eq(write.table, table);
             let writes = group.iter().filter(of_table(writer.table()));
             writer.store(&self.connection, writes.flat_map(|write| &write.batches), past)?;
-            // First of all: what is made of the rows reads both tiers, in which these days are late from here on.
-            archive::note_late(&self.connection, roller.table(), past.days())?;
+            // After the rows: what is made again of them reads both tiers.
             roller.mend(&self.connection, past)?;
         }
         Ok(())
     }
 
-    /// Checkpoints when it is time. What does not succeed is tried again. Without space nothing is tried: a checkpoint
-    /// that runs out of it is the end of the engine.
+    /// Checkpoints when it is time. What does not succeed is tried again. Without room for it nothing is tried: a
+    /// checkpoint that runs out of space is the end of the engine.
     fn keep_log_short(&mut self) {
-        if self.space.is_short() {
+        if !self.space.has_room_for_checkpoint() {
             return;
         }
         let held_up = self.checkpoints.is_held_up();
