@@ -17,6 +17,6 @@ SELECT
     spread_bps_sum / spread_bps_count AS avg_spread
 FROM {buckets:market_data
     AND (
-        len(from_json($symbols::JSON, '["VARCHAR"]')) = 0
-        OR list_contains(from_json($symbols::JSON, '["VARCHAR"]'), symbol)
+        len(from_json($symbols::VARCHAR, '["VARCHAR"]')) = 0
+        OR list_contains(from_json($symbols::VARCHAR, '["VARCHAR"]'), symbol)
     )}

@@ -2,7 +2,6 @@
 SELECT
     {bucket} AS bucket,
     {label}
-    sum(rows)::BIGINT AS rows,
-    {columns}
+    sum(rows)::BIGINT AS rows{, columns}
 FROM {buckets}
 GROUP BY {key}

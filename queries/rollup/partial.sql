@@ -3,8 +3,7 @@
 SELECT
     {bucket} AS bucket,
     {label}
-    count(*) AS rows,
-    {columns}
+    count(*) AS rows{, columns}
 FROM {rows}
 WHERE timestamp >= make_timestamp({from}) AND timestamp < make_timestamp({until}) {filter}
 GROUP BY {key}

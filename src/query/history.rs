@@ -11,6 +11,7 @@ use super::cover::{Segment, cover, pieces};
 use super::source::{self, Source};
 use super::{Queries, Window, statement};
 use crate::batch::{BatchStream, ReadError};
+use crate::store::rollup_text::Wanted;
 use crate::store::{NewestFirst, Snapshot, Value};
 use crate::time::{Micros, SECOND};
 
@@ -190,10 +191,13 @@ impl Queries {
             if pieces.is_empty() {
                 pieces.push(Vec::new());
             }
+            let wanted = Wanted::by(&text);
             let of_piece = |piece: &Vec<Segment>| {
                 let expanded = source::expand(&text, |source| match source {
                     Source::Rows(table) => snapshot.rows(table, window.start, window.until()),
-                    Source::Buckets(table, condition) => source::buckets(snapshot, table, piece, width, condition),
+                    Source::Buckets(table, condition) => {
+                        source::buckets(snapshot, table, piece, width, (wanted, condition))
+                    }
                 })?;
                 let order = NewestFirst { label: table.label };
                 Ok(statement(name, &expanded, &values)?.newest_first(order))

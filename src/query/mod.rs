@@ -28,6 +28,7 @@ use futures::TryStreamExt;
 
 use crate::batch::{BatchStream, ReadError};
 use crate::config::QuerySettings;
+use crate::store::rollup_text::Wanted;
 use crate::store::{Reader, Snapshot, Statement, Value};
 use crate::tables;
 use named::NamedQuery;
@@ -101,11 +102,12 @@ impl Queries {
     ) -> Result<BatchStream, ReadError> {
         let text = self.find(name)?;
         let question = move |snapshot: &Snapshot<'_>| {
+            let wanted = Wanted::by(&text);
             let expanded = source::expand(&text, |source| match source {
                 Source::Rows(table) => snapshot.rows(table, window.start, window.until()),
                 Source::Buckets(table, condition) => {
                     let segments = cover::cover(&snapshot.rolled(table)?, source::WHOLE, window.start, window.until());
-                    source::buckets(snapshot, table, &segments, source::WHOLE, condition)
+                    source::buckets(snapshot, table, &segments, source::WHOLE, (wanted, condition))
                 }
             })?;
             Ok(vec![statement(name, &expanded, &values)?])
@@ -140,9 +142,10 @@ fn statement(name: &str, expanded: &str, values: &[(&'static str, Value)]) -> Re
 
 /// A query over no time at all, to see whether it can be planned.
 fn sample(text: &str, snapshot: &Snapshot<'_>) -> Result<NamedQuery, ReadError> {
+    let wanted = Wanted::by(text);
     let expanded = source::expand(text, |source| match source {
         Source::Rows(table) => snapshot.rows(table, 0, 0),
-        Source::Buckets(table, condition) => source::buckets(snapshot, table, &[], source::WHOLE, condition),
+        Source::Buckets(table, condition) => source::buckets(snapshot, table, &[], source::WHOLE, (wanted, condition)),
     })?;
     Ok(NamedQuery::parse(&expanded))
 }

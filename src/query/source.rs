@@ -4,7 +4,8 @@
 //! name of the table is a condition on the rows and buckets that they are made of.
 
 use crate::batch::ReadError;
-use crate::store::{Snapshot, rollup_text};
+use crate::store::Snapshot;
+use crate::store::rollup_text::{self, Wanted};
 use crate::tables::{self, Table};
 use crate::time::Micros;
 
@@ -71,28 +72,28 @@ pub fn buckets(
     table: &'static Table,
     piece: &[Segment],
     width: Micros,
-    condition: &str,
+    (wanted, condition): (Wanted<'_>, &str),
 ) -> Result<String, ReadError> {
     let of_segment = |segment: &Segment, alone: bool| {
         let Segment { level, from, until } = *segment;
         Ok::<_, ReadError>(match level {
-            Some(level) => rollup_text::span(table, level, from, until, condition),
+            Some(level) => rollup_text::span(table, wanted, level, (from, until), condition),
             None => {
                 let rows = snapshot.rows(table, from, until)?;
                 let of_rows = if alone { rollup_text::of_rows } else { rollup_text::of_rows_between };
-                of_rows(table, &rows, width, from, until, condition)
+                of_rows(table, wanted, &rows, width, (from, until), condition)
             }
         })
     };
     match piece {
-        [] => Ok(format!("({})", rollup_text::of_rows(table, table.name, width, 0, 0, condition))),
+        [] => Ok(format!("({})", rollup_text::of_rows(table, wanted, table.name, width, (0, 0), condition))),
         [alone] if alone.level.is_none_or(|level| level.width() == width) => {
             Ok(format!("({})", of_segment(alone, true)?))
         }
         several => {
             let parts = several.iter().map(|segment| Ok(format!("({})", of_segment(segment, false)?)));
             let parts = parts.collect::<Result<Vec<_>, ReadError>>()?.join(" UNION ALL ");
-            Ok(format!("({})", rollup_text::of_buckets(table, &format!("({parts})"), width)))
+            Ok(format!("({})", rollup_text::of_buckets(table, wanted, &format!("({parts})"), width)))
         }
     }
 }

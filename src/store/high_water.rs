@@ -17,7 +17,7 @@ use crate::tables::{TIME_COLUMN, Table, column};
 use crate::time::Micros;
 
 /// Gaps that are remembered of a series, the last ones: as many batches may overtake one.
-const GAPS: usize = 4;
+const GAPS: usize = 32;
 
 type Marks = HashMap<Box<str>, Series>;
 
@@ -34,6 +34,8 @@ pub struct HighWater {
 #[derive(Debug, Clone, Copy)]
 struct Series {
     newest: Micros,
+    /// From one row to the next in a batch: a gap of that width is none.
+    pace: Micros,
     /// Bounds, exclusive, between which no row is stored; the last one made is at `last`.
     gaps: [(Micros, Micros); GAPS],
     last: usize,
@@ -44,12 +46,15 @@ struct Series {
 impl Series {
     /// A series of which `newest` is the newest instant, and of which it is not known where else it has rows.
     fn new(newest: Micros) -> Self {
-        Self { newest, gaps: [(0, 0); GAPS], last: 0, batch: 0 }
+        Self { newest, pace: 0, gaps: [(0, 0); GAPS], last: 0, batch: 0 }
     }
 
     /// Takes a row in, if it is sure that none of its instant is stored.
     fn take(&mut self, time: Micros, batch: u64) -> bool {
         if time > self.newest {
+            if self.batch == batch {
+                self.pace = time.saturating_sub(self.newest);
+            }
             self.leave((self.newest, time), GAPS, batch);
             self.newest = time;
             return true;
@@ -71,6 +76,9 @@ impl Series {
             return;
         }
         self.batch = batch;
+        if gap.1.saturating_sub(gap.0) <= self.pace {
+            return;
+        }
         let next = |place: usize| (place + 1) % GAPS;
         self.last = if next(self.last) == kept { next(kept) } else { next(self.last) };
         if let Some(oldest) = self.gaps.get_mut(self.last) {
@@ -221,8 +229,7 @@ mod tests {
 
     #[test]
     fn what_is_rolled_back_is_forgotten() {
-        let mut marks =
-            HighWater { label: None, committed: Marks::default(), open: Marks::default(), batch: 1 };
+        let mut marks = HighWater { label: None, committed: Marks::default(), open: Marks::default(), batch: 1 };
         assert!(marks.raise("", 5) && marks.raise("", 9));
         marks.rollback();
         assert!(marks.raise("", 9));

@@ -3,19 +3,22 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use arrow::array::TimestampMicrosecondArray;
 use duckdb::Connection;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::checkpoint::Checkpoints;
+use super::error::StoreError;
 use super::maintenance::{Hands, Task, Tasks, TouchedDays};
 use super::reader::Shared;
-use super::rollup::{Past, Roller};
+use super::rollup::{Past, Roller, Stepped, Worker};
 use super::space::Space;
 use super::table_writer::{TableWriteError, TableWriter};
 use crate::batch::{BatchReceiver, Shortage, Write, WriteError};
-use crate::tables::{TABLES, Table};
+use crate::tables::{TABLES, TIME_COLUMN, Table, column};
+use crate::time::Micros;
 
 /// Writes that one transaction takes at the most: enough to share a sync, few enough to keep it short.
 const GROUP: usize = 256;
@@ -46,12 +49,15 @@ enum Woken {
     Closed,
     /// There is something else to do.
     Task(Task),
+    /// Buckets have been made.
+    Rolled(Stepped),
 }
 
 /// Gathers, groups and stores what arrives on the channel.
 pub struct Writer {
     connection: Connection,
     tables: Vec<(TableWriter, Roller)>,
+    worker: Worker,
     receiver: BatchReceiver,
     tasks: Tasks,
     touched: TouchedDays,
@@ -75,7 +81,7 @@ impl Writer {
         shared: Shared,
         space: Space,
         checkpoints: Checkpoints,
-    ) -> Result<Self, duckdb::Error> {
+    ) -> Result<Self, StoreError> {
         let writers = |table| {
             Ok::<_, duckdb::Error>((
                 TableWriter::new(&connection, table)?,
@@ -83,11 +89,13 @@ impl Writer {
             ))
         };
         let tables = TABLES.into_iter().map(writers).collect::<Result<_, _>>()?;
+        let worker = Worker::start(connection.try_clone()?).map_err(|error| StoreError::Writer(error.to_string()))?;
         let (gathered, gathering_since) = (Vec::new(), None);
         let touched = TouchedDays::default();
         Ok(Self {
             connection,
             tables,
+            worker,
             receiver,
             tasks,
             touched,
@@ -107,7 +115,12 @@ impl Writer {
             let open = match runtime.block_on(self.wait(&mut arrived, stop)) {
                 Woken::Open => true,
                 Woken::Closed => false,
+                Woken::Rolled(stepped) => {
+                    self.rolled(stepped);
+                    true
+                }
                 Woken::Task(task) => {
+                    self.settle();
                     task(&Hands { connection: &self.connection, touched: &self.touched, tables: &self.tables });
                     self.tables.iter_mut().for_each(|(writer, _)| writer.archive_changed());
                     self.keep_log_short();
@@ -128,11 +141,13 @@ impl Writer {
             if !open {
                 break;
             }
+            // First, as buckets that are being made are in the way of a checkpoint.
+            self.keep_log_short();
             if has_space {
                 self.roll_up();
             }
-            self.keep_log_short();
         }
+        self.settle();
         let lost: usize = self.gathered.iter().map(rows).sum();
         if lost > 0 {
             tracing::error!(rows = lost, "collected rows could not be stored before the end");
@@ -147,8 +162,10 @@ impl Writer {
     /// Waits for writes, for a task or for the time to flush.
     async fn wait(&mut self, arrived: &mut Vec<Write>, stop: &CancellationToken) -> Woken {
         let gathered = self.gathering_since.map(|since| since + self.pace.write_interval);
-        let rolling = self.tables.iter().filter_map(|(_, roller)| roller.due()).min().map(Instant::from_std);
-        let checkpoint = self.checkpoints.due().map(Instant::from_std);
+        // While buckets are being made, neither others nor a checkpoint can begin.
+        let rolling = self.tables.iter().filter_map(|(_, roller)| roller.due()).min();
+        let rolling = rolling.filter(|_| !self.worker.is_busy()).map(Instant::from_std);
+        let checkpoint = self.checkpoints.due().filter(|_| !self.worker.is_busy()).map(Instant::from_std);
         // Without space there is nothing to do before there is some.
         let space = self.space.is_short().then(|| Instant::now() + LOOK_FOR_SPACE);
         let due = space.or_else(|| gathered.into_iter().chain(rolling).chain(checkpoint).min());
@@ -162,6 +179,7 @@ impl Writer {
                 self.tasks.close();
                 Woken::Open
             }
+            stepped = self.worker.made() => Woken::Rolled(stepped),
             () = sleep_until(due) => Woken::Open,
         }
     }
@@ -234,6 +252,9 @@ impl Writer {
 
     fn transact(&mut self, group: &[Write]) -> Result<(), TableWriteError> {
         self.space.check_for(group.iter().map(Write::bytes).sum())?;
+        if group.iter().any(|write| self.worker.is_in_the_way_of(write.table, || oldest(write))) {
+            self.settle();
+        }
         let started = Instant::now();
         self.connection.execute_batch("BEGIN")?;
         let mut pasts: Vec<Past> = self.tables.iter().map(|(_, roller)| roller.past()).collect();
@@ -287,7 +308,7 @@ impl Writer {
     /// Checkpoints when it is time. What does not succeed is tried again. Without room for it nothing is tried: a
     /// checkpoint that runs out of space is the end of the engine.
     fn keep_log_short(&mut self) {
-        if !self.space.has_room_for_checkpoint() {
+        if self.worker.is_busy() || !self.space.has_room_for_checkpoint() {
             return;
         }
         let held_up = self.checkpoints.is_held_up();
@@ -302,18 +323,42 @@ impl Writer {
         }
     }
 
-    /// Makes complete buckets, a step for each table that is due; then who waits has the next turn.
+    /// Begins to make complete buckets, those of the table that waits longest, if none are being made.
     fn roll_up(&mut self) {
-        for (writer, roller) in &mut self.tables {
-            if roller.is_due()
-                && let Err(error) = roller.step(&self.connection)
+        if !self.worker.is_busy() {
+            let due = self.tables.iter_mut().filter(|(_, roller)| roller.is_due());
+            if let Some((_, roller)) = due.min_by_key(|(_, roller)| roller.due())
+                && let Some(step) = roller.step()
             {
-                self.shared.failure.notice(&error.to_string());
-                tracing::error!(table = roller.table().name, %error, "a roll-up was not made; rows answer in its place");
+                self.worker.begin(step);
             }
+        }
+        for (writer, roller) in &self.tables {
             self.shared.rollups.report(roller, writer.labels());
         }
     }
+
+    /// Waits until no buckets are being made: what follows would get in their way.
+    fn settle(&mut self) {
+        if let Some(stepped) = self.worker.wait() {
+            self.rolled(stepped);
+        }
+    }
+
+    fn rolled(&mut self, stepped: Stepped) {
+        let mut rollers = self.tables.iter_mut().map(|(_, roller)| roller);
+        let Some(roller) = rollers.find(|roller| std::ptr::eq(roller.table(), stepped.table)) else { return };
+        if let Err(error) = roller.stepped(stepped) {
+            self.shared.failure.notice(&error.to_string());
+            tracing::error!(table = roller.table().name, %error, "a roll-up was not made; rows answer in its place");
+        }
+    }
+}
+
+/// The oldest instant of a write's rows.
+fn oldest(write: &Write) -> Option<Micros> {
+    let times = write.batches.iter().filter_map(|batch| column::<TimestampMicrosecondArray>(batch, TIME_COLUMN).ok());
+    times.filter_map(arrow::compute::min).min()
 }
 
 fn rows(write: &Write) -> usize {

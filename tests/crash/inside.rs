@@ -9,6 +9,7 @@ use observability_api::archive::Archive;
 use observability_api::backup::{self, Place, catalog};
 use observability_api::config::{ArchiveSettings, StoreSettings};
 use observability_api::location::Location;
+use observability_api::store::rollup_text::Wanted;
 use observability_api::store::{Snapshot, Statement, Store, rollup_text};
 use observability_api::tables::{TABLES, TRADES, Table};
 use tokio_util::sync::CancellationToken;
@@ -49,10 +50,11 @@ async fn check_buckets(store: &Store, table: &'static Table, calendar: &Calendar
     for rolled in rolled {
         // Sums of what clients sent are exact; those of what the program has seen of its machine are not.
         let (from, until) = (rolled.from.max(calendar.kept_from()), rolled.until.min(calendar.end()));
-        let kept = buckets(store, table, move |_| Ok(rollup_text::span(table, rolled.level, from, until, "")));
+        let kept =
+            buckets(store, table, move |_| Ok(rollup_text::span(table, Wanted::All, rolled.level, (from, until), "")));
         let anew = buckets(store, table, move |snapshot| {
             let rows = snapshot.rows(table, from, until)?;
-            Ok(rollup_text::of_rows(table, &rows, rolled.level.width(), from, until, ""))
+            Ok(rollup_text::of_rows(table, Wanted::All, &rows, rolled.level.width(), (from, until), ""))
         });
         let (kept, anew) = (kept.await, anew.await);
         let what = format!("{} {}", table.name, rolled.level.name());

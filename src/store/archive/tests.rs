@@ -217,6 +217,9 @@ async fn a_trade_whose_day_is_dropped_does_not_come_back_from_the_day_where_it_w
     trades(&store, &[("a", MONDAY, 1.0), ("b", MONDAY, 1.0)]).await;
     assert_eq!(archive(&store, MONDAY + DAY).await, 1);
     trades(&store, &[("a", MONDAY - 10 * DAY, 2.0)]).await;
+    // What is not rolled up is not dropped.
+    let mut rollups = store.rollups().watch();
+    rollups.wait_for(|tables| tables.get(TRADES.name).is_some_and(|table| table.until > MONDAY - DAY)).await.unwrap();
     let settings = RetentionSettings { tables: [(TRADES.name, Some(5))].into(), ..RetentionSettings::default() };
     let archive = Archive::new(&store, ArchiveSettings::default(), CancellationToken::new());
     let dropped = Retention::new(&store, archive, settings).run(MONDAY + 2 * DAY, false).await.unwrap();

@@ -4,22 +4,23 @@ use std::time::{Duration, Instant};
 
 use duckdb::Connection;
 
-use super::text::{self, fill};
-use super::{FINEST, LEVELS, Level, Past};
+use super::step::make;
+use super::text::{self, Wanted, fill};
+use super::{FINEST, LEVELS, Past, Step, Stepped};
 use crate::archive::Files;
-use crate::store::archive::rows_of;
 use crate::store::table_writer::{TableWriteError, append};
 use crate::tables::Table;
 use crate::time::{self, DAY, Micros, SECOND};
 
 /// How long a bucket is left alone after its end: rows that come a little late cost nothing extra.
 const LAG: Micros = 120 * SECOND;
+/// And how long its last row is stored before it is made: batches of several clients, which overtake each other, may be
+/// longer than any lag.
+const HOLD: Duration = Duration::from_millis(250);
 /// Rows that are stored before complete buckets are made of them at once.
 const ROWS: usize = 400_000;
-/// What a step should take: long enough to be worth its statements, short enough for those who wait for the writer.
-const STEP: (Duration, Duration) = (Duration::from_millis(40), Duration::from_millis(120));
-/// How long files of archived days may take to come.
-const FETCH: Duration = Duration::from_secs(60);
+/// What a step should take: long enough to be worth its statements, short enough for a late row, which waits for it.
+const STEP: (Duration, Duration) = (Duration::from_millis(60), Duration::from_millis(200));
 /// The span of a step, which grows and shrinks with the time it takes.
 const SPAN: (Micros, Micros) = (60 * SECOND, 32 * DAY);
 /// Before every row: year 1.
@@ -58,6 +59,9 @@ pub struct Roller {
     until: Micros,
     oldest: Option<Micros>,
     newest: Option<Micros>,
+    /// The newest instant as it was a while ago, and as it is since then.
+    settled: Option<Micros>,
+    settling: (Instant, Option<Micros>),
     /// Rows stored since the last step.
     rows: usize,
     stepped: Instant,
@@ -80,7 +84,7 @@ impl Roller {
         files: Files,
     ) -> Result<Self, duckdb::Error> {
         for level in LEVELS {
-            let buckets = text::of_rows(table, table.name, level.width(), 0, 0, "");
+            let buckets = text::of_rows(table, Wanted::All, table.name, level.width(), (0, 0), "");
             let create = fill(include_str!("../../../queries/rollup/create.sql"), table, level);
             connection.execute_batch(&create.replace("{buckets}", &buckets))?;
             let begin = fill(include_str!("../../../queries/rollup/begin.sql"), table, level);
@@ -94,8 +98,21 @@ impl Roller {
             .map_or(BEGINNING, |(_, until)| until);
         let bounds = include_str!("../../../queries/rollup/newest.sql").replace("{table}", table.name);
         let (oldest, newest) = connection.query_row(&bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let (rows, span, behind) = (0, 3_600 * SECOND, true);
-        Ok(Self { table, until, oldest, newest, rows, stepped: Instant::now(), span, behind, interval, files })
+        let now = Instant::now();
+        Ok(Self {
+            table,
+            until,
+            oldest,
+            newest,
+            settled: newest,
+            settling: (now, newest),
+            rows: 0,
+            stepped: now,
+            span: 3_600 * SECOND,
+            behind: true,
+            interval,
+            files,
+        })
     }
 
     /// The table.
@@ -123,13 +140,18 @@ impl Roller {
         self.rows += past.rows();
         if let Some((oldest, newest)) = past.seen() {
             self.newest = self.newest.max(Some(newest));
+            self.settle();
             self.oldest = Some(self.oldest.map_or(oldest, |known| known.min(oldest)));
         }
     }
 
     /// Whether a step is due now.
     pub fn is_due(&self) -> bool {
-        self.behind || self.rows >= ROWS || (self.rows > 0 && self.stepped.elapsed() >= self.interval)
+        let waited = self.stepped.elapsed();
+        self.behind
+            || self.rows >= ROWS
+            || (self.rows > 0 && waited >= self.interval)
+            || (self.is_settling() && waited >= HOLD)
     }
 
     /// When a step is due at the latest, if nothing more comes.
@@ -137,7 +159,9 @@ impl Roller {
         if self.behind {
             return Some(Instant::now());
         }
-        (self.rows > 0).then(|| self.stepped + self.interval)
+        let settled = self.is_settling().then(|| self.stepped + HOLD);
+        let interval = (self.rows > 0).then(|| self.stepped + self.interval);
+        settled.into_iter().chain(interval).min()
     }
 
     /// Makes again, in the open transaction, the buckets that `past` found stale.
@@ -163,102 +187,49 @@ impl Roller {
             let finer = place.checked_sub(1).and_then(|finer| LEVELS.get(finer).copied());
             // Narrower buckets that were dropped say nothing; the rows are there.
             let finer = finer.filter(|finer| begins.of(finer.name()) <= from);
-            self.make(connection, level, finer, (from, until), true)?;
+            make(connection, self.table, &self.files, level, finer, (from, until), true)?;
         }
         connection.execute_batch(include_str!("../../../queries/rollup/fresh.sql"))?;
         Ok(())
     }
 
-    /// Makes the next complete buckets, in a transaction of its own. Returns whether there were any.
-    pub fn step(&mut self, connection: &Connection) -> Result<bool, TableWriteError> {
-        let started = Instant::now();
+    /// The next complete buckets, if there are any.
+    pub fn step(&mut self) -> Option<Step> {
+        self.settle();
         let complete = self.complete(time::now());
-        self.rows = 0;
-        self.stepped = started;
-        self.behind = false;
-        if complete <= self.until {
-            return Ok(false);
-        }
-        connection.execute_batch("BEGIN")?;
-        let until = self.advance(connection, complete);
-        connection.execute_batch(if until.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
-        self.until = until?;
-        self.behind = self.until < complete;
-        let took = started.elapsed();
-        if took < STEP.0 {
+        (self.rows, self.stepped, self.behind) = (0, Instant::now(), false);
+        let step = Step { table: self.table, from: self.until, complete, span: self.span, files: self.files.clone() };
+        (self.until < complete).then_some(step)
+    }
+
+    /// A step has ended. What it did not make is made of rows later.
+    pub fn stepped(&mut self, stepped: Stepped) -> Result<(), TableWriteError> {
+        self.until = stepped.until?;
+        self.behind = self.until < stepped.complete;
+        if stepped.took < STEP.0 {
             self.span = (self.span * 2).min(SPAN.1);
-        } else if took > STEP.1 {
+        } else if stepped.took > STEP.1 {
             self.span = (self.span / 2).max(SPAN.0);
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// Whether the last step came too early for the last rows.
+    fn is_settling(&self) -> bool {
+        self.rows == 0 && self.settled < self.newest
+    }
+
+    fn settle(&mut self) {
+        if self.settling.0.elapsed() >= HOLD {
+            self.settled = self.settling.1;
+            self.settling = (Instant::now(), self.newest);
+        }
     }
 
     /// Before this, buckets are complete.
     fn complete(&self, now: Micros) -> Micros {
         // A row that claims to come from the future must not make everything after it late.
-        let newest = self.newest.map_or(BEGINNING, |newest| newest.min(now));
+        let newest = self.settled.map_or(BEGINNING, |newest| newest.min(now));
         time::floor(newest.saturating_sub(LAG), FINEST.width()).max(self.until)
-    }
-
-    fn advance(&self, connection: &Connection, complete: Micros) -> Result<Micros, TableWriteError> {
-        // A span is halved until it is no multiple of a bucket: one that is made in two steps would be there twice.
-        let mut until = time::floor(self.until.saturating_add(self.span), FINEST.width()).min(complete);
-        let made = self.make(connection, FINEST, None, (self.until, until), false)?;
-        if made == 0 && until < complete {
-            // Nothing for a while: on to where something is.
-            let next = include_str!("../../../queries/rollup/next.sql")
-                .replace("{table}", self.table.name)
-                .replace("{from}", &until.to_string());
-            let next: Option<Micros> = connection.query_row(&next, [], |row| row.get(0))?;
-            until = next.map_or(complete, |next| time::floor(next, FINEST.width())).clamp(until, complete);
-        }
-        for pair in LEVELS.windows(2) {
-            let [finer, level] = *pair else { continue };
-            let (from, until) = (time::floor(self.until, level.width()), time::floor(until, level.width()));
-            if from < until {
-                self.make(connection, level, Some(finer), (from, until), false)?;
-            }
-        }
-        for level in LEVELS {
-            let record = fill(include_str!("../../../queries/rollup/record.sql"), self.table, level);
-            let until = time::floor(until, level.width());
-            connection.execute_batch(&record.replace("{until}", &until.to_string()))?;
-        }
-        Ok(until)
-    }
-
-    /// Makes the buckets of a level in a span, out of a finer level or out of rows; only stale ones, or all.
-    fn make(
-        &self,
-        connection: &Connection,
-        level: Level,
-        finer: Option<Level>,
-        (from, until): (Micros, Micros),
-        stale_only: bool,
-    ) -> Result<usize, TableWriteError> {
-        let filter = |of: &str| {
-            if !stale_only {
-                return String::new();
-            }
-            let filter = include_str!("../../../queries/rollup/stale_only.sql").replace("{of}", of);
-            fill(&filter, self.table, level)
-        };
-        // Its files stay as they are until the statement has run.
-        let mut _lease = None;
-        let buckets = match finer {
-            None => {
-                let (rows, lease) = rows_of(connection, &self.files, FETCH, self.table, from, until)?;
-                _lease = lease;
-                let of = text::bucket(crate::tables::TIME_COLUMN, level.width());
-                text::of_rows(self.table, &rows, level.width(), from, until, &filter(&of))
-            }
-            Some(finer) => {
-                let of = text::bucket("bucket", level.width());
-                let span = text::span(self.table, finer, from, until, &filter(&of));
-                text::of_buckets(self.table, &format!("({span})"), level.width())
-            }
-        };
-        let keep = fill(include_str!("../../../queries/rollup/keep.sql"), self.table, level);
-        Ok(connection.execute(&keep.replace("{buckets}", &buckets), [])?)
     }
 }

@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 
 use tokio_util::sync::CancellationToken;
 
+use super::text::Wanted;
 use super::*;
 use crate::archive::Archive;
 use crate::config::{ArchiveSettings, StoreSettings};
@@ -88,7 +89,7 @@ async fn read(store: &Store, sql: String) -> Vec<RecordBatch> {
 async fn anew(store: &Store, table: &'static Table, level: Level, until: Micros, key: String) -> Vec<RecordBatch> {
     let question = move |snapshot: &Snapshot<'_>| {
         let rows = snapshot.rows(table, -700_000 * DAY, until)?;
-        let buckets = text::of_rows(table, &rows, level.width(), -700_000 * DAY, until, "");
+        let buckets = text::of_rows(table, Wanted::All, &rows, level.width(), (-700_000 * DAY, until), "");
         Ok(vec![Statement::new(format!("SELECT * FROM ({buckets}) ORDER BY {key}"), Vec::new())])
     };
     let answer = store.reader().ask(question, Duration::from_secs(20)).await.unwrap();
@@ -108,7 +109,7 @@ async fn check(store: &Store, table: &'static Table, complete: Micros) {
     for level in LEVELS {
         let until = time::floor(complete, level.width());
         let key = table.label.map_or("bucket".to_owned(), |label| format!("bucket, {label}"));
-        let kept = text::span(table, level, -700_000 * DAY, until, "");
+        let kept = text::span(table, Wanted::All, level, (-700_000 * DAY, until), "");
         let kept = read(store, format!("SELECT * FROM ({kept}) ORDER BY {key}")).await;
         let anew = anew(store, table, level, until, key).await;
         let schema = anew.first().map_or_else(|| kept[0].schema(), |batch| batch.schema());
@@ -220,7 +221,8 @@ async fn every_figure_is_that_of_the_rows_of_both_tiers_under_rows_that_change_a
         }
         if round % 2 == 0 {
             assert!(archive(&store).await > 0);
-            check(&store, &TRADES, store.rollups().watch().borrow()[TRADES.name].until).await;
+            let newest = TABLES.into_iter().zip(&newest).find(|(table, _)| std::ptr::eq(*table, &TRADES)).unwrap().1;
+            check(&store, &TRADES, settled(&store, &TRADES, *newest).await).await;
         }
     }
     store.close().await.unwrap();

@@ -13,12 +13,50 @@ enum Source {
     Buckets,
 }
 
+/// Which columns buckets are made with. The fewer there are, the sooner a statement is planned.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted<'a> {
+    /// All.
+    All,
+    /// Those that a query names: its text.
+    NamedIn(&'a str),
+}
+
+impl<'a> Wanted<'a> {
+    /// What a query needs of its buckets.
+    pub fn by(query: &'a str) -> Self {
+        let all = query.match_indices('*').any(|(place, _)| {
+            let before = query.get(..place).unwrap_or_default().trim_end();
+            let word = before.rsplit(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
+            before.ends_with(['.', ',']) || word.eq_ignore_ascii_case("select")
+        });
+        if all || query.to_ascii_lowercase().contains("columns(") { Self::All } else { Self::NamedIn(query) }
+    }
+
+    fn has(self, column: &str) -> bool {
+        let Self::NamedIn(query) = self else { return true };
+        let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        query.match_indices(column).any(|(place, _)| {
+            let (before, after) = (query.get(..place), query.get(place + column.len()..));
+            !before.is_some_and(|before| before.ends_with(is_part))
+                && !after.is_some_and(|after| after.starts_with(is_part))
+        })
+    }
+}
+
 /// Buckets of `width`, made of the rows of `rows` from `from` up to but not including `until`.
 ///
 /// `rows` is a relation, the table itself or a subquery; `filter` is empty or begins with AND.
-pub fn of_rows(table: &Table, rows: &str, width: Micros, from: Micros, until: Micros, filter: &str) -> String {
+pub fn of_rows(
+    table: &Table,
+    wanted: Wanted<'_>,
+    rows: &str,
+    width: Micros,
+    (from, until): (Micros, Micros),
+    filter: &str,
+) -> String {
     let sql = include_str!("../../../queries/rollup/partial.sql");
-    shared(sql, table, Source::Rows, &bucket(TIME_COLUMN, width))
+    shared(sql, table, wanted, Source::Rows, &bucket(TIME_COLUMN, width))
         .replace("{rows}", rows)
         .replace("{from}", &from.to_string())
         .replace("{until}", &until.to_string())
@@ -27,22 +65,34 @@ pub fn of_rows(table: &Table, rows: &str, width: Micros, from: Micros, until: Mi
 
 /// The same as a part of a whole: its buckets do not begin before `from`, so that in the order of buckets they come after
 /// those of the parts before it, and their first and last values are taken for what they are.
-pub fn of_rows_between(table: &Table, rows: &str, width: Micros, from: Micros, until: Micros, filter: &str) -> String {
+pub fn of_rows_between(
+    table: &Table,
+    wanted: Wanted<'_>,
+    rows: &str,
+    width: Micros,
+    (from, until): (Micros, Micros),
+    filter: &str,
+) -> String {
     let whole = bucket(TIME_COLUMN, width);
     let clamped = format!("greatest({}, make_timestamp({from}))", whole.trim_end());
-    of_rows(table, rows, width, from, until, filter).replacen(&whole, &clamped, 1)
+    of_rows(table, wanted, rows, width, (from, until), filter).replacen(&whole, &clamped, 1)
 }
 
 /// Buckets of `width`, made of the narrower ones of the relation `buckets`.
-pub fn of_buckets(table: &Table, buckets: &str, width: Micros) -> String {
+pub fn of_buckets(table: &Table, wanted: Wanted<'_>, buckets: &str, width: Micros) -> String {
     let sql = include_str!("../../../queries/rollup/merge.sql");
-    shared(sql, table, Source::Buckets, &bucket("bucket", width)).replace("{buckets}", buckets)
+    shared(sql, table, wanted, Source::Buckets, &bucket("bucket", width)).replace("{buckets}", buckets)
 }
 
 /// The buckets of a level from `from` up to but not including `until`; `filter` is empty or begins with AND.
-pub fn span(table: &Table, level: Level, from: Micros, until: Micros, filter: &str) -> String {
+pub fn span(table: &Table, wanted: Wanted<'_>, level: Level, (from, until): (Micros, Micros), filter: &str) -> String {
+    let label = table.label.into_iter().map(str::to_owned);
+    let columns = columns(table, wanted, Source::Buckets).into_iter().map(|(name, _)| name);
+    let columns: Vec<_> =
+        ["bucket".to_owned()].into_iter().chain(label).chain(["rows".to_owned()]).chain(columns).collect();
     fill(include_str!("../../../queries/rollup/span.sql"), table, level)
         .trim_end()
+        .replace("{columns}", &columns.join(", "))
         .replace("{from}", &from.to_string())
         .replace("{until}", &until.to_string())
         .replace("{filter}", filter)
@@ -65,15 +115,17 @@ pub fn fill(sql: &str, table: &Table, level: Level) -> String {
         .replace("{bucket}", &bucket("bucket", level.width()))
 }
 
-fn shared(sql: &str, table: &Table, source: Source, bucket: &str) -> String {
+fn shared(sql: &str, table: &Table, wanted: Wanted<'_>, source: Source, bucket: &str) -> String {
     let label = table.label.map_or_else(String::new, |label| format!("{label},"));
+    let columns = columns(table, wanted, source).into_iter().map(|(_, column)| format!(",\n    {column}"));
     sql.replace("{bucket}", bucket)
         .replace("{label}", &label)
         .replace("{key}", if table.label.is_some() { "1, 2" } else { "1" })
-        .replace("{columns}", &columns(table, source))
+        .replace("{, columns}", &columns.collect::<String>())
 }
 
-fn columns(table: &Table, source: Source) -> String {
+/// The names of columns and what they are made of.
+fn columns(table: &Table, wanted: Wanted<'_>, source: Source) -> Vec<(String, String)> {
     let order = if table.key.contains(&TIME_COLUMN) {
         TIME_COLUMN.to_owned()
     } else {
@@ -82,11 +134,16 @@ fn columns(table: &Table, source: Source) -> String {
     };
     let of_column = |column: &crate::tables::Column| {
         let sql = kind(column.kind, source)?;
-        Some(sql.trim_end().replace("{column}", column.name).replace("{order}", &order))
+        Some(sql.replace("{column}", column.name).replace("{order}", &order))
     };
-    let mut columns: Vec<String> = table.columns.iter().filter_map(of_column).collect();
-    columns.extend(own(table, source).map(|sql| sql.trim_end().to_owned()));
-    columns.join(",\n    ")
+    let mut texts: Vec<String> = table.columns.iter().filter_map(of_column).collect();
+    texts.extend(own(table, source).map(str::to_owned));
+    let column = |column: &str| {
+        let (_, name) = column.rsplit_once(" AS ")?;
+        let name = name.trim_end();
+        wanted.has(name).then(|| (name.to_owned(), column.trim().to_owned()))
+    };
+    texts.iter().flat_map(|text| text.split(",\n")).filter_map(column).collect()
 }
 
 macro_rules! by_source {
