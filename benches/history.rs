@@ -9,6 +9,8 @@ mod common;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use arrow::buffer::Buffer;
+use arrow::ipc::reader::StreamDecoder;
 use common::{Server, ipc, market_data, median};
 
 const ROUNDS: usize = 15;
@@ -62,7 +64,7 @@ fn measure(rows: usize, days: i64, questions: &[Question]) -> f64 {
             buckets = stored.alone(question);
             let alone = started.elapsed().as_secs_f64() * 1e3;
             let started = Instant::now();
-            assert!(stored.served(question) > 0);
+            assert_eq!(stored.served(question), buckets);
             let served = started.elapsed().as_secs_f64() * 1e3;
             ratios.push(alone / served);
             raws.push(alone);
@@ -111,7 +113,7 @@ impl Stored {
         statement.query_arrow([]).unwrap().map(|batch| batch.num_rows()).sum()
     }
 
-    /// Bytes that the server answers.
+    /// Buckets that the server answers, each batch decoded when the last of it has come.
     fn served(&self, question: &Question) -> usize {
         let body = serde_json::json!({
             "start_time": START as f64 / 1e6,
@@ -122,9 +124,17 @@ impl Stored {
         });
         self.runtime.block_on(async {
             let request = self.client.post(self.server.url("/api/metrics/history?format=arrow")).json(&body);
-            let response = request.send().await.unwrap();
+            let mut response = request.send().await.unwrap();
             assert!(response.status().is_success());
-            response.bytes().await.unwrap().len()
+            let (mut decoder, mut buckets) = (StreamDecoder::new(), 0);
+            while let Some(chunk) = response.chunk().await.unwrap() {
+                let mut chunk = Buffer::from(chunk);
+                while !chunk.is_empty() {
+                    buckets += decoder.decode(&mut chunk).unwrap().map_or(0, |batch| batch.num_rows());
+                }
+            }
+            decoder.finish().unwrap();
+            buckets
         })
     }
 }

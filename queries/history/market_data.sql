@@ -15,8 +15,5 @@ SELECT
     END AS total_volume,
     trades_sum AS total_trades,
     spread_bps_sum / spread_bps_count AS avg_spread
-FROM {buckets:market_data
-    AND (
-        len(from_json($symbols::VARCHAR, '["VARCHAR"]')) = 0
-        OR list_contains(from_json($symbols::VARCHAR, '["VARCHAR"]'), symbol)
-    )}
+-- The condition is left out where symbols are not asked for: all of them are.
+FROM {buckets:market_data AND list_contains(from_json($symbols::VARCHAR, '["VARCHAR"]'), symbol)}

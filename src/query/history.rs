@@ -7,16 +7,22 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
-use super::cover::{Segment, cover, pieces};
+use super::cover::{self, Segment, cover, pieces};
 use super::source::{self, Source};
 use super::{Queries, Window, statement};
 use crate::batch::{BatchStream, ReadError};
 use crate::store::rollup_text::Wanted;
 use crate::store::{NewestFirst, Snapshot, Value};
-use crate::time::{Micros, SECOND};
+use crate::tables::Table;
+use crate::time::{self, Micros, SECOND};
 
 /// Rows of a piece of an answer, which are held while they are put in order.
 const PIECE_ROWS: usize = 65_536;
+
+/// From so many pieces on it is worth a look whether there is anything in them.
+const MANY_PIECES: usize = 8;
+/// Spans that are asked for at once. Each takes a connection, always after those of the spans before it.
+const SPANS_AT_ONCE: usize = 2;
 
 /// A question for history.
 #[derive(Debug, Clone, PartialEq)]
@@ -176,26 +182,50 @@ impl Queries {
             (MetricType::System, None) => "history/system_raw",
         };
         let width = request.interval.unwrap_or(Interval::DEFAULT).micros();
-        let mut values = window.values().to_vec();
-        values.push(("symbols", Value::TextList(request.symbols.clone())));
-        let symbols = request.symbols.len();
         let text = self.find(name)?;
         let Some(table) = source::bucketed(&text) else {
+            let values = values(request, window);
             return Ok(typed(metric_type, self.named(name, window, values).await?));
         };
+        let part = Part { name, text, table, width, request: request.clone() };
+        let labels = if request.symbols.is_empty() { self.reader.labels(table) } else { request.symbols.len() };
+        let buckets = i64::try_from(PIECE_ROWS / labels.max(1)).unwrap_or(1).max(1);
+        let spans = spans(window, width, self.reader.rolled_until(table), buckets);
+        let queries = self.clone();
+        let answers = stream::iter(spans).map(move |span| queries.clone().part(part.clone(), span, buckets));
+        let mut answers = answers.buffered(SPANS_AT_ONCE).boxed();
+        let Some(newest) = answers.next().await else {
+            return Err(ReadError::Failed("a window has at least one span".into()));
+        };
+        let newest = newest?;
+        let schema = newest.schema().clone();
+        let batches = stream::iter([Ok(newest)]).chain(answers).try_flatten();
+        Ok(typed(metric_type, BatchStream::new(schema, batches)))
+    }
+
+    /// The buckets of a span, as of one transaction.
+    async fn part(self, part: Part, span: Window, buckets: i64) -> Result<BatchStream, ReadError> {
+        let limit = self.time_limit;
         let question = move |snapshot: &Snapshot<'_>| {
-            let labels = if symbols > 0 { symbols } else { snapshot.labels(table) };
-            let buckets = i64::try_from(PIECE_ROWS / labels.max(1)).unwrap_or(1).max(1);
-            let segments = cover(&snapshot.rolled(table)?, width, window.start, window.until());
-            let mut pieces = pieces(&segments, width, buckets);
+            let Part { name, text, table, width, request } = part;
+            let values = values(&request, span);
+            let rolled = snapshot.rolled(table)?;
+            let mut pieces = pieces(&cover(&rolled, width, span.start, span.until()), width, buckets);
+            if pieces.len() > MANY_PIECES {
+                // Somebody asks for all of time: most of it is empty.
+                let (oldest, newest) = snapshot.extent(table)?.unwrap_or((0, -1));
+                let (start, until) = (span.start.max(oldest), span.until().min(newest.saturating_add(1)));
+                pieces = cover::pieces(&cover(&rolled, width, start, until), width, buckets);
+            }
             if pieces.is_empty() {
                 pieces.push(Vec::new());
             }
             let wanted = Wanted::by(&text);
             let of_piece = |piece: &Vec<Segment>| {
                 let expanded = source::expand(&text, |source| match source {
-                    Source::Rows(table) => snapshot.rows(table, window.start, window.until()),
+                    Source::Rows(table) => snapshot.rows(table, span.start, span.until()),
                     Source::Buckets(table, condition) => {
+                        let condition = if request.symbols.is_empty() { "" } else { condition };
                         source::buckets(snapshot, table, piece, width, (wanted, condition))
                     }
                 })?;
@@ -204,8 +234,44 @@ impl Queries {
             };
             pieces.iter().map(of_piece).collect()
         };
-        Ok(typed(metric_type, self.reader.ask(question, self.time_limit).await?))
+        self.reader.ask(question, limit).await
     }
+}
+
+/// What a query asks of one table.
+#[derive(Clone)]
+struct Part {
+    name: &'static str,
+    text: Arc<str>,
+    table: &'static Table,
+    width: Micros,
+    request: HistoryRequest,
+}
+
+fn values(request: &HistoryRequest, window: Window) -> Vec<(&'static str, Value)> {
+    let mut values = window.values().to_vec();
+    values.push(("symbols", Value::TextList(request.symbols.clone())));
+    values
+}
+
+/// Spans of a window that are asked for side by side, newest first: what is not rolled up yet, which takes longest to plan;
+/// some buckets before it; and the rest. They meet between two buckets, so that each bucket is of one span, and what it says
+/// of one moment.
+fn spans(window: Window, width: Micros, rolled_until: Micros, buckets: i64) -> Vec<Window> {
+    let rolled_until = time::floor(rolled_until, width);
+    let some = rolled_until.saturating_sub(width.saturating_mul(buckets));
+    let (mut spans, mut until) = (Vec::new(), window.until());
+    for start in [rolled_until, some, window.start] {
+        let start = start.max(window.start);
+        if start < until {
+            spans.push(Window { start, end: until - 1 });
+            until = start;
+        }
+    }
+    if spans.is_empty() {
+        spans.push(window);
+    }
+    spans
 }
 
 /// The same rows with the word for their type before them, which is made once and not for each row.

@@ -21,6 +21,8 @@ use super::transaction::ReadTransaction;
 use super::value::{Value, bind};
 use crate::archive::{self, Files};
 use crate::batch::{BatchStream, ReadError, newest_first};
+use crate::tables::Table;
+use crate::time::Micros;
 
 /// Batches between the database and the socket of one query.
 pub(super) const BATCHES_IN_FLIGHT: usize = 8;
@@ -80,6 +82,16 @@ impl Reader {
     /// clients are being served, and however slowly they read.
     pub fn reserved(&self) -> Self {
         Self { pool: self.reserve.clone(), ..self.clone() }
+    }
+
+    /// How many labels a table has at the most.
+    pub fn labels(&self, table: &Table) -> usize {
+        self.shared.rollups.labels(table)
+    }
+
+    /// About up to where the finest roll-ups of a table reach: a question that needs to know asks its [`Snapshot`].
+    pub fn rolled_until(&self, table: &Table) -> Micros {
+        self.shared.rollups.until(table)
     }
 
     /// The connections of this pool.

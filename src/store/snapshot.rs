@@ -8,6 +8,7 @@ use duckdb::Connection;
 
 use super::archive;
 use super::reader::{Shared, failed};
+use super::rollup::text::fill;
 use super::rollup::{LEVELS, Level};
 use super::value::Value;
 use crate::archive::Lease;
@@ -90,11 +91,6 @@ impl<'a> Snapshot<'a> {
         Self { connection, shared, limit, leases }
     }
 
-    /// How many labels a table has at the most.
-    pub fn labels(&self, table: &Table) -> usize {
-        self.shared.rollups.labels(table)
-    }
-
     /// The levels of a table's roll-ups that hold anything, coarsest first.
     pub fn rolled(&self, table: &Table) -> Result<Vec<Rolled>, ReadError> {
         let mut statement =
@@ -108,6 +104,17 @@ impl<'a> Snapshot<'a> {
             Some(Rolled { level: *level, from: *from, until: *until }).filter(|rolled| rolled.from < rolled.until)
         };
         Ok(LEVELS.iter().rev().filter_map(rolled).collect())
+    }
+
+    /// From when to when a table has anything, rows or buckets; `None` for an empty one.
+    pub fn extent(&self, table: &Table) -> Result<Option<(Micros, Micros)>, ReadError> {
+        let level = |level| fill(include_str!("../../queries/rollup/extent_level.sql"), table, level);
+        let levels: String = LEVELS.into_iter().map(level).collect();
+        let extent = include_str!("../../queries/rollup/extent.sql").replace("{levels}", &levels);
+        let extent = extent.replace("{table}", table.name);
+        let found: (Option<Micros>, Option<Micros>) =
+            self.connection.query_row(&extent, [], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+        Ok(found.0.zip(found.1))
     }
 
     /// The days of a table that are in the archive and have an instant from `start` to `end`, oldest first.

@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod all_of_time;
 mod naive;
 mod property;
 mod rows;

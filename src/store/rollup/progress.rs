@@ -61,6 +61,11 @@ impl Rollups {
         self.tables.borrow().get(table.name).map_or(1, |known| known.labels.max(1))
     }
 
+    /// Up to where the buckets of a table were made at the last look; 1970 when there was none yet.
+    pub fn until(&self, table: &Table) -> Micros {
+        self.tables.borrow().get(table.name).map_or(0, |known| known.until)
+    }
+
     /// Takes down how far a table is; says in the log how a long way is coming on.
     pub(in crate::store) fn report(&self, roller: &Roller, labels: usize) {
         let name = roller.table().name;
