@@ -16,6 +16,9 @@ use crate::batch::Checksum;
 use crate::location::Location;
 use crate::store::ArchivedDay;
 
+/// How long a file that is to be replaced may be read by others.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The archive's files. Clones share everything.
 #[derive(Clone)]
 pub struct Files {
@@ -85,14 +88,15 @@ impl Files {
     }
 
     /// Makes a complete file that was written [aside](Files::aside) the file of that name, whatever was there before.
-    /// Returns when it is durable and has been read back. A file that questions read now is not replaced.
+    /// Returns when it is durable and has been read back. A file is not
+    /// replaced as long as questions read it; after some seconds that is [`ArchiveError::InUse`].
     pub async fn publish(&self, aside: &Path, file: &str, checksum: Checksum) -> Result<(), ArchiveError> {
         verify(aside, file, checksum).await?;
         match &self.cache {
             Some(cache) => cache.store(aside, file, self.path(file, &checksum.to_string()), checksum).await,
             None => {
                 let path = self.directory.join(file);
-                let renamed = self.leases.unless_read(&path, || std::fs::rename(aside, &path));
+                let renamed = self.leases.when_unread(&path, PATIENCE, || std::fs::rename(aside, &path)).await;
                 renamed.ok_or_else(|| ArchiveError::InUse(file.to_owned()))?.map_err(ArchiveError::file(&path))?;
                 sync_directories(&path, &self.directory)
             }

@@ -3,11 +3,17 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Files that questions read now, and how many of them each.
 #[derive(Debug, Default)]
 pub struct Leases {
     readers: Mutex<HashMap<PathBuf, usize>>,
+    /// Somebody has read a file to its end.
+    read: Notify,
 }
 
 /// While it lives, its files are neither replaced nor removed.
@@ -34,6 +40,20 @@ impl Leases {
         if readers.contains_key(path) { None } else { Some(change()) }
     }
 
+    /// The same as soon as nobody reads it; `None` when that takes longer than `patience`.
+    pub async fn when_unread<T>(&self, path: &Path, patience: Duration, change: impl Fn() -> T) -> Option<T> {
+        let until = Instant::now() + patience;
+        loop {
+            let mut read = std::pin::pin!(self.read.notified());
+            // From here on, so that nobody goes unnoticed who ends between the look and the wait.
+            read.as_mut().enable();
+            if let Some(done) = self.unless_read(path, &change) {
+                return Some(done);
+            }
+            tokio::time::timeout_at(until, read).await.ok()?;
+        }
+    }
+
     /// Held only for a look, or for a rename.
     fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, usize>> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
@@ -58,6 +78,8 @@ impl Drop for Lease {
                 }
             }
         }
+        drop(readers);
+        self.leases.read.notify_waiters();
     }
 }
 
@@ -77,5 +99,16 @@ mod tests {
         assert_eq!(leases.unless_read(&file, || ()), None);
         drop(second);
         assert_eq!(leases.unless_read(&file, || ()), Some(()));
+    }
+
+    #[tokio::test]
+    async fn who_waits_goes_on_when_the_last_reader_has_gone() {
+        let leases = Arc::new(Leases::default());
+        let file = PathBuf::from("a");
+        let readers = [leases.take(vec![file.clone()]), leases.take(vec![file.clone()])];
+        assert_eq!(leases.when_unread(&file, Duration::ZERO, || ()).await, None);
+        let waiting = leases.when_unread(&file, Duration::from_secs(60), || ());
+        let (done, ()) = tokio::join!(waiting, async { drop(readers) });
+        assert_eq!(done, Some(()));
     }
 }
