@@ -380,9 +380,13 @@ impl Maintenance {
         .await
     }
 
-    /// Deletes what the database has of a day, and forgets the day's file. Returns how many rows the database had.
-    pub async fn drop_day(&self, table: &'static Table, day: Micros) -> Result<u64, MaintenanceError> {
+    /// Deletes what the database has of a day, and forgets the day's file. Returns how many rows the database had. Fails with
+    /// [`MaintenanceError::Overtaken`] when rows of the day came in since [`touched`](Maintenance::touched) said `touched`.
+    pub async fn drop_day(&self, table: &'static Table, day: Micros, touched: u64) -> Result<u64, MaintenanceError> {
         self.transact(move |hands| {
+            if hands.touched.count(table, day) != touched {
+                return Err(overtaken(table));
+            }
             let deleted = delete_day(hands.connection, table, day)?;
             forget(hands.connection, table, day)?;
             rows_begin(hands.connection, table, day.saturating_add(DAY))?;

@@ -1,10 +1,11 @@
 //! Retention: what is older than it is to be kept is dropped, in whole days.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::archive::{Archive, ArchiveError, Files, Named, date, parse};
 use crate::config::RetentionSettings;
-use crate::store::{ArchivedDay, FINEST, HotDay, LEVELS, Level, Maintenance, Reader, Store};
+use crate::store::{ArchivedDay, FINEST, HotDay, LEVELS, Level, Maintenance, MaintenanceError, Reader, Store};
 use crate::tables::{TABLES, Table};
 use crate::time::{self, DAY, Micros};
 
@@ -81,10 +82,28 @@ impl Retention {
         let before = before.min(time::day_start(rolled.until));
         let mut hot = self.reader.hot_days(table, before, LIMIT).await?;
         let mut archived = self.reader.archived_days(table, Micros::MIN, before.saturating_sub(1)).await?;
+        let mut touched = BTreeMap::new();
         if !dry_run {
+            // Rows that come in from here on may take over keys of archived ones, which would come back with the day.
+            for day in days(&hot, &archived) {
+                touched.insert(day, self.maintenance.touched(table, day).await?);
+            }
+            hot = self.reader.hot_days(table, before, LIMIT).await?;
+            hot.retain(|day| touched.contains_key(&day.start));
             let stay = self.let_go(table, &hot).await?;
             hot.retain(|day| !stay.contains(&day.start));
             archived.retain(|day| !stay.contains(&day.start));
+            for day in days(&hot, &archived) {
+                let unchanged = touched.get(&day).copied().unwrap_or_default();
+                match self.maintenance.drop_day(table, day, unchanged).await {
+                    Err(MaintenanceError::Overtaken(_)) => {
+                        tracing::info!(table = table.name, date = date(day), "a day stays: rows came in meanwhile");
+                        hot.retain(|hot| hot.start != day);
+                        archived.retain(|archived| archived.start != day);
+                    }
+                    done => drop(done?),
+                }
+            }
         }
         let days = days(&hot, &archived);
         if days.is_empty() {
@@ -93,9 +112,6 @@ impl Retention {
         let rows = hot.iter().map(|day| day.rows).chain(archived.iter().map(|day| day.rows)).sum();
         let archived_bytes = archived.iter().map(|day| day.bytes).sum();
         if !dry_run {
-            for day in &days {
-                self.maintenance.drop_day(table, *day).await?;
-            }
             // The files come after all of it: a question that has begun may still read them.
             for day in archived {
                 if !self.files.remove(&day.file).await? {
