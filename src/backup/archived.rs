@@ -233,7 +233,7 @@ fn counter<'a>(
     rows: impl Iterator<Item = u64>,
 ) -> Option<Counter<'a>> {
     let of: u64 = rows.sum();
-    (of > 0).then(|| Counter::begin(watcher, step, table, of))
+    (of > 0).then(|| Counter::begin(watcher, step, table.name, of))
 }
 
 async fn digest(place: &Place, name: &str) -> Result<Digest, BackupError> {

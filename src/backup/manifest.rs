@@ -1,5 +1,7 @@
 //! What a backup holds.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::upload::Digest;
@@ -12,8 +14,10 @@ use crate::time::{Micros, format_naive};
 pub(super) const FILE: &str = "manifest.json";
 /// The directory of archived days in a backup.
 pub(super) const ARCHIVE: &str = "archive";
+/// The directory of buckets in a backup.
+pub(super) const ROLLUP: &str = "rollup";
 /// The version of this form. A change that older programs cannot read makes it the next one.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The list of a backup's files, and what is in them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +32,12 @@ pub struct Manifest {
     pub taken_at: String,
     /// Every table, as far as its rows are in the database.
     pub tables: Vec<TableManifest>,
+    /// From which instant on tables have their rows, in microseconds since 1970, where earlier ones were dropped.
+    #[serde(default)]
+    pub rows_begin: BTreeMap<String, Micros>,
+    /// The buckets of roll-ups that have outlived their rows, each level under a name like `market_data_5m`.
+    #[serde(default)]
+    pub rollups: Vec<TableManifest>,
     /// Every day whose rows are in the archive.
     #[serde(default)]
     pub archived: Vec<ArchivedFile>,
@@ -54,10 +64,10 @@ pub struct ArchivedFile {
     pub hash: String,
 }
 
-/// The rows of a table.
+/// The rows of a table, or the buckets of a level of its roll-ups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableManifest {
-    /// The table.
+    /// Its name.
     pub name: String,
     /// How many there are.
     pub rows: u64,
@@ -89,14 +99,16 @@ struct Form {
 
 impl Manifest {
     /// A manifest of this program.
-    pub(super) fn new(taken_at: Micros, tables: Vec<TableManifest>, archived: Vec<ArchivedFile>) -> Self {
+    pub(super) fn new(taken_at: Micros, tables: Vec<TableManifest>) -> Self {
         Self {
             format: FORMAT,
             program: env!("CARGO_PKG_VERSION").to_owned(),
             schema: schema::version(),
             taken_at: format_naive(taken_at),
             tables,
-            archived,
+            rows_begin: BTreeMap::new(),
+            rollups: Vec::new(),
+            archived: Vec::new(),
         }
     }
 
@@ -117,26 +129,31 @@ impl Manifest {
         Ok(Some(manifest))
     }
 
-    /// Rows in all files.
+    /// Rows in all files, without buckets.
     pub fn rows(&self) -> u64 {
         let stored: u64 = self.tables.iter().map(|table| table.rows).sum();
         stored + self.archived.iter().map(|file| file.rows).sum::<u64>()
     }
 
-    /// Bytes of all files with rows.
+    /// Bytes of all files with rows or buckets.
     pub fn bytes(&self) -> u64 {
         self.files().map(|(_, bytes)| bytes).sum()
     }
 
-    /// Names of all files with rows, relative to the backup, and their sizes.
+    /// Names of all files with rows or buckets, relative to the backup, and their sizes.
     pub(super) fn files(&self) -> impl Iterator<Item = (String, u64)> {
-        let parts = self.tables.iter().flat_map(|table| &table.parts).map(|part| (part.file.clone(), part.bytes));
+        let parts = self
+            .tables
+            .iter()
+            .chain(&self.rollups)
+            .flat_map(|table| &table.parts)
+            .map(|part| (part.file.clone(), part.bytes));
         parts.chain(self.archived.iter().map(|file| (file.name(), file.bytes)))
     }
 }
 
 impl TableManifest {
-    /// Whether `found` are the rows of the table.
+    /// Whether `found` are all of them.
     pub(super) fn is(&self, found: &Checksum) -> bool {
         self.rows == found.rows() && self.checksum == found.to_string()
     }

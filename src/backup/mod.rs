@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! 2026-01-05T14-30-00Z/market_data/part-00000.parquet …   rows of the five tables, ordered by time
+//!                      rollup/market_data_5m/part-00000.parquet …   buckets whose rows were dropped
 //!                      archive/market_data/date=2025-12-01/rows.parquet …   archived days, as they are
 //!                      schema.sql                         the statements that make the tables
 //!                      manifest.json                      what there is, with rows and checksums; written last
@@ -13,13 +14,15 @@
 //! A location belongs to one database.
 //!
 //! * [`take`](fn@take) makes one from a single read transaction; `spans` is the order in which it reads, `part` writes
-//!   and reads one file, `upload` brings bytes into a place. `archived` copies the files of archived days.
+//!   and reads one file, `upload` brings bytes into a place. `archived` copies the files of archived days, `buckets` knows those that have
+//!   outlived their rows.
 //! * [`catalog`] knows which ones there are, removes unfinished ones, and those beyond the count to keep.
 //! * [`verify`](fn@verify) reads one again; [`restore`](fn@restore) makes a database of it.
 //! * [`Backups`] takes them in a running server, `schedule` at an interval.
 //! * `place` is where they are: it knows how a file there is made to last.
 
 mod archived;
+mod buckets;
 pub mod catalog;
 mod error;
 mod manifest;

@@ -1,5 +1,8 @@
 //! One file with rows of a table.
 
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -11,7 +14,6 @@ use super::upload::upload;
 use super::{BackupError, Place};
 use crate::batch::{BatchStream, Checksum};
 use crate::encode::{Format, encode};
-use crate::tables::Table;
 
 /// Rows of a batch that is read.
 const BATCH_ROWS: usize = 8_192;
@@ -26,11 +28,11 @@ pub(super) async fn write(place: &Place, name: &str, rows: BatchStream) -> Resul
 }
 
 /// Reads a part of the backup in `directory`, giving its batches to `take`, and checks that they are what the manifest
-/// says. A file is held as a whole, compressed as it is.
+/// says, and that the columns are those that are `declared`. A file is held as a whole, compressed as it is.
 pub(super) async fn read<T>(
     place: &Place,
     directory: &str,
-    table: &'static Table,
+    declared: Option<SchemaRef>,
     part: &Part,
     mut take: T,
 ) -> Result<Checksum, BackupError>
@@ -45,7 +47,7 @@ where
     }
     let (batches, mut received) = mpsc::channel(BATCHES_AHEAD);
     // A panic of the library over a damaged file ends the batches early, which the checksum tells.
-    let reading = tokio::task::spawn_blocking(move || decode(file, table, &batches));
+    let reading = tokio::task::spawn_blocking(move || decode(file, declared.as_deref(), &batches));
     let mut checksum = Checksum::default();
     while let Some(batch) = received.recv().await {
         checksum.add(&batch).map_err(|error| damaged(error.to_string()))?;
@@ -60,17 +62,15 @@ where
 }
 
 /// Sends the batches of a file, as long as somebody takes them.
-fn decode(file: Bytes, table: &Table, batches: &mpsc::Sender<RecordBatch>) -> Result<(), String> {
+fn decode(file: Bytes, declared: Option<&Schema>, batches: &mpsc::Sender<RecordBatch>) -> Result<(), String> {
     let text = |error: &dyn std::error::Error| error.to_string();
     let file = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| text(&error))?;
-    let (found, declared) = (file.schema().fields().clone(), table.schema());
-    let same = found.len() == declared.fields().len()
-        && found
-            .iter()
-            .zip(declared.fields())
-            .all(|(found, declared)| found.name() == declared.name() && found.data_type() == declared.data_type());
-    if !same {
-        return Err(format!("its columns are not those of {}", table.name));
+    let columns = |schema: &Schema| {
+        let column = |field: &Arc<Field>| (field.name().clone(), field.data_type().clone());
+        schema.fields().iter().map(column).collect::<Vec<_>>()
+    };
+    if declared.is_some_and(|declared| columns(declared) != columns(file.schema())) {
+        return Err("it has other columns".into());
     }
     for batch in file.with_batch_size(BATCH_ROWS).build().map_err(|error| text(&error))? {
         if batches.blocking_send(batch.map_err(|error| text(&error))?).is_err() {

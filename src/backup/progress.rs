@@ -4,8 +4,6 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::tables::Table;
-
 /// Time between two reports of one table.
 const PACE: Duration = Duration::from_millis(100);
 
@@ -28,7 +26,7 @@ pub enum Step {
 pub struct Progress {
     /// What is done with them.
     pub step: Step,
-    /// The table.
+    /// The table, or the level of its roll-ups.
     pub table: String,
     /// Rows that are done.
     pub rows: u64,
@@ -48,8 +46,8 @@ pub(super) struct Counter<'a> {
 
 impl<'a> Counter<'a> {
     /// Tells that it begins.
-    pub fn begin(watcher: Watcher<'a>, step: Step, table: &Table, of: u64) -> Self {
-        let progress = Progress { step, table: table.name.to_owned(), rows: 0, of };
+    pub fn begin(watcher: Watcher<'a>, step: Step, table: &str, of: u64) -> Self {
+        let progress = Progress { step, table: table.to_owned(), rows: 0, of };
         watcher(progress.clone());
         Self { watcher, progress, told: Instant::now() }
     }

@@ -4,18 +4,20 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
 use futures::TryStreamExt;
 
 use super::manifest::Manifest;
 use super::place::{blocking, sync_directory, unusable};
 use super::progress::Counter;
-use super::verify::{declared, is_whole};
-use super::{BackupError, Place, Step, TableManifest, Watcher, archived, fill, part};
+use super::verify::{contradiction, declared, is_whole};
+use super::{BackupError, Place, Step, TableManifest, Watcher, archived, buckets, fill, part};
 use crate::batch::Checksum;
 use crate::config::StoreSettings;
 use crate::store::lock::Lock;
-use crate::store::{Statement, Store};
-use crate::tables::Table;
+use crate::store::{MaintenanceError, Statement, Store};
+use crate::tables::{self, Table};
 
 /// Rows that are stored in one transaction: as many as the database writes to its file at once.
 const LOAD_ROWS: usize = 122_880;
@@ -82,7 +84,19 @@ async fn load(
     let store = Store::open(settings)?;
     let loaded = async {
         for of_table in &manifest.tables {
-            load_table(place, directory, of_table, &store, watcher).await?;
+            let table = declared(place, directory, of_table)?;
+            let load = async |rows| store.load(table, rows).await;
+            load_parts(place, directory, of_table, Some(table.schema()), load, watcher).await?;
+        }
+        for of_level in &manifest.rollups {
+            let unknown = || contradiction(place, directory, &of_level.name);
+            let (table, level) = buckets::find(&of_level.name).ok_or_else(unknown)?;
+            let load = async |buckets| store.load_buckets(table, level, buckets).await;
+            load_parts(place, directory, of_level, None, load, watcher).await?;
+        }
+        for (table, begin) in &manifest.rows_begin {
+            let table = tables::find(table).ok_or_else(|| contradiction(place, directory, table))?;
+            store.load_begin(table, *begin).await?;
         }
         for of_table in &manifest.tables {
             compare(declared(place, directory, of_table)?, of_table, &store, watcher).await?;
@@ -95,30 +109,31 @@ async fn load(
     loaded.and(closed.map_err(BackupError::from))
 }
 
-async fn load_table(
+/// Stores the rows, or buckets, of all parts.
+async fn load_parts(
     place: &Place,
     directory: &str,
     of_table: &TableManifest,
-    store: &Store,
+    declared: Option<SchemaRef>,
+    load: impl AsyncFn(Vec<RecordBatch>) -> Result<(), MaintenanceError>,
     watcher: Watcher<'_>,
 ) -> Result<(), BackupError> {
-    let table = declared(place, directory, of_table)?;
-    let mut counter = Counter::begin(watcher, Step::Restoring, table, of_table.rows);
+    let mut counter = Counter::begin(watcher, Step::Restoring, &of_table.name, of_table.rows);
     let mut checksum = Checksum::default();
     let (mut waiting, mut rows) = (Vec::new(), 0);
     for part in &of_table.parts {
-        let of_part = part::read(place, directory, table, part, async |batch| {
+        let of_part = part::read(place, directory, declared.clone(), part, async |batch| {
             rows += batch.num_rows();
             waiting.push(batch);
             if rows >= LOAD_ROWS {
-                store.load(table, std::mem::take(&mut waiting)).await?;
+                load(std::mem::take(&mut waiting)).await?;
                 counter.add(std::mem::take(&mut rows));
             }
             Ok(())
         });
         checksum.merge(&of_part.await?);
     }
-    store.load(table, waiting).await?;
+    load(waiting).await?;
     counter.add(rows);
     counter.end();
     is_whole(place, directory, of_table, &checksum)
@@ -131,7 +146,7 @@ async fn compare(
     store: &Store,
     watcher: Watcher<'_>,
 ) -> Result<(), BackupError> {
-    let mut counter = Counter::begin(watcher, Step::Checking, table, of_table.rows);
+    let mut counter = Counter::begin(watcher, Step::Checking, table.name, of_table.rows);
     let statement = Statement::new(fill(include_str!("../../queries/backup/all.sql"), table), Vec::new());
     let transaction = store.reader().begin().await?;
     let mut rows = transaction.query(statement).await?;

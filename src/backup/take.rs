@@ -15,12 +15,12 @@ use super::archived::{self, Archived};
 use super::manifest::{self, Manifest, Part, TableManifest, in_directory};
 use super::progress::Counter;
 use super::spans::{self, Spans};
-use super::{BackupError, Name, Place, Step, Watcher, catalog, part};
+use super::{BackupError, Name, Place, Step, Watcher, buckets, catalog, part};
 use crate::archive::Files;
 use crate::batch::{BatchStream, Checksum, ReadError};
-use crate::store::{ReadTransaction, Reader, schema};
+use crate::store::{LEVELS, Level, ReadTransaction, Reader, schema};
 use crate::tables::{TABLES, Table};
-use crate::time;
+use crate::time::{self, Micros};
 
 /// Rows after which a file ends: eight row groups, some tens of megabytes at the most.
 const PART_ROWS: u64 = 8 * 122_880;
@@ -46,8 +46,8 @@ pub struct Taken {
 
 /// Takes a backup of the moment, while the database is written to, and keeps no more than `keep` complete ones.
 ///
-/// All tables are read in one transaction, and `files` of the archive belong to it. Ends with [`BackupError::Stopped`] soon after `stop` is cancelled. What was
-/// written of a backup that does not succeed is removed.
+/// All tables are read in one transaction, and `files` of the archive belong to it. Ends with [`BackupError::Stopped`]
+/// soon after `stop` is cancelled. What was written of a backup that does not succeed is removed.
 pub async fn take(
     reader: &Reader,
     files: &Files,
@@ -104,21 +104,26 @@ struct Taking<'a> {
     watcher: Watcher<'a>,
 }
 
-/// Rows of a table that are still to be written.
+/// Rows of a table, or buckets, that are still to be written.
 type Rows<'a> = Pin<Box<Peekable<Pin<Box<dyn stream::Stream<Item = Result<RecordBatch, ReadError>> + Send + 'a>>>>>;
 
 impl Taking<'_> {
-    async fn write(self, taken_at: time::Micros) -> Result<Manifest, BackupError> {
-        let mut tables = Vec::new();
+    async fn write(self, taken_at: Micros) -> Result<Manifest, BackupError> {
+        let mut manifest = Manifest::new(taken_at, Vec::new());
         for table in TABLES {
-            tables.push(self.table(table).await?);
+            manifest.tables.push(self.table(table).await?);
+            if let Some(begin) = self.transaction.look(move |snapshot| snapshot.rows_begin(table)).await? {
+                manifest.rows_begin.insert(table.name.into(), begin);
+                for level in LEVELS {
+                    manifest.rollups.extend(self.buckets(table, level, begin).await?);
+                }
+            }
         }
         // The rest needs no database.
         let Self { transaction, archived, place, directory, stop, watcher } = self;
         drop(transaction);
-        let archived = archived.copy(place, directory, stop, watcher).await?;
+        manifest.archived = archived.copy(place, directory, stop, watcher).await?;
         place.put_whole(&in_directory(directory, "schema.sql"), schema::text().into()).await?;
-        let manifest = Manifest::new(taken_at, tables, archived);
         is_all_there(place, directory, &manifest).await?;
         let text = serde_json::to_vec_pretty(&manifest).map_err(|error| BackupError::Failed(error.to_string()))?;
         place.put_whole(&in_directory(directory, manifest::FILE), text.into()).await?;
@@ -127,21 +132,48 @@ impl Taking<'_> {
 
     async fn table(&self, table: &'static Table) -> Result<TableManifest, BackupError> {
         let Spans { rows: of, spans } = Spans::of(table, &self.transaction).await?;
-        let mut counter = Counter::begin(self.watcher, Step::Saving, table, of);
         let answers = stream::iter(spans).then(|span| self.transaction.query(spans::statement(table, span)));
-        let mut rows: Rows<'_> = Box::pin(answers.try_flatten().boxed().peekable());
+        self.write_all(table.name, table.name, of, Box::pin(answers.try_flatten().boxed().peekable())).await
+    }
+
+    /// The buckets of a level that begin before the rows of the table do, if there are any.
+    async fn buckets(
+        &self,
+        table: &'static Table,
+        level: Level,
+        rows_begin: Micros,
+    ) -> Result<Option<TableManifest>, BackupError> {
+        let outlived = buckets::Outlived { table, level, rows_begin };
+        let of = outlived.count(&self.transaction).await?;
+        if of == 0 {
+            return Ok(None);
+        }
+        let answer = self.transaction.query(outlived.statement()).await?;
+        let (name, rows) = (outlived.name(), Box::pin(answer.boxed().peekable()));
+        self.write_all(&name, &format!("{}/{name}", manifest::ROLLUP), of, rows).await.map(Some)
+    }
+
+    /// Writes `of` rows into files of a directory.
+    async fn write_all(
+        &self,
+        name: &str,
+        directory: &str,
+        of: u64,
+        mut rows: Rows<'_>,
+    ) -> Result<TableManifest, BackupError> {
+        let mut counter = Counter::begin(self.watcher, Step::Saving, name, of);
         let (mut checksum, mut parts) = (Checksum::default(), Vec::new());
         while rows.as_mut().peek().await.is_some() {
-            let file = format!("{}/part-{:05}.parquet", table.name, parts.len());
+            let file = format!("{directory}/part-{:05}.parquet", parts.len());
             let (part, of_part) = self.part(file, &mut rows, &mut counter).await?;
             checksum.merge(&of_part);
             parts.push(part);
         }
         counter.end();
         if checksum.rows() != of {
-            return Err(BackupError::Failed(format!("{} of {of} rows of {} were read", checksum.rows(), table.name)));
+            return Err(BackupError::Failed(format!("{} of {of} rows of {name} were read", checksum.rows())));
         }
-        Ok(TableManifest { name: table.name.into(), rows: of, checksum: checksum.to_string(), parts })
+        Ok(TableManifest { name: name.into(), rows: of, checksum: checksum.to_string(), parts })
     }
 
     /// Writes one file of the rows that are next.

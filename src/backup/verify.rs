@@ -1,5 +1,7 @@
 //! Reading a backup again.
 
+use arrow::datatypes::SchemaRef;
+
 use super::manifest::Manifest;
 use super::progress::Counter;
 use super::{BackupError, Place, Step, TableManifest, Watcher, archived, manifest, part};
@@ -14,20 +16,33 @@ pub async fn verify(
     watcher: Watcher<'_>,
 ) -> Result<(), BackupError> {
     for of_table in &manifest.tables {
-        let table = declared(place, directory, of_table)?;
-        let mut counter = Counter::begin(watcher, Step::Checking, table, of_table.rows);
-        let mut checksum = Checksum::default();
-        for part in &of_table.parts {
-            let of_part = part::read(place, directory, table, part, async |batch| {
-                counter.add(batch.num_rows());
-                Ok(())
-            });
-            checksum.merge(&of_part.await?);
-        }
-        counter.end();
-        is_whole(place, directory, of_table, &checksum)?;
+        let declared = declared(place, directory, of_table)?.schema();
+        verify_parts(place, directory, of_table, Some(declared), watcher).await?;
+    }
+    for of_level in &manifest.rollups {
+        verify_parts(place, directory, of_level, None, watcher).await?;
     }
     archived::verify(place, directory, &manifest.archived, watcher).await
+}
+
+async fn verify_parts(
+    place: &Place,
+    directory: &str,
+    of_table: &TableManifest,
+    declared: Option<SchemaRef>,
+    watcher: Watcher<'_>,
+) -> Result<(), BackupError> {
+    let mut counter = Counter::begin(watcher, Step::Checking, &of_table.name, of_table.rows);
+    let mut checksum = Checksum::default();
+    for part in &of_table.parts {
+        let of_part = part::read(place, directory, declared.clone(), part, async |batch| {
+            counter.add(batch.num_rows());
+            Ok(())
+        });
+        checksum.merge(&of_part.await?);
+    }
+    counter.end();
+    is_whole(place, directory, of_table, &checksum)
 }
 
 /// The table that a manifest speaks of.
@@ -49,7 +64,7 @@ pub(super) fn is_whole(
     if of_table.is(found) { Ok(()) } else { Err(contradiction(place, directory, &of_table.name)) }
 }
 
-fn contradiction(place: &Place, directory: &str, table: &str) -> BackupError {
+pub(super) fn contradiction(place: &Place, directory: &str, table: &str) -> BackupError {
     let file = place.full_name(&manifest::in_directory(directory, manifest::FILE));
-    BackupError::Damaged { file, what: format!("what it says of table {table} cannot be") }
+    BackupError::Damaged { file, what: format!("what it says of {table} cannot be") }
 }

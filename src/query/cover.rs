@@ -1,7 +1,7 @@
 //! Which roll-ups answer for a span of time: the coarsest that are exact, and rows where there are none.
 
 use crate::store::{Level, Rolled};
-use crate::time::{self, Micros};
+use crate::time::{self, Micros, SECOND};
 
 /// A part of a span, from one instant up to but not including another, and what answers for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,34 @@ pub fn cover(rolled: &[Rolled], width: Micros, from: Micros, until: Micros) -> V
     let mut segments = Vec::new();
     fill(rolled, width, from, until, &mut segments);
     segments
+}
+
+/// Rows that are read in about the time that it takes to plan one level more: 1.3 ms.
+const ROWS_FOR_A_LEVEL: f64 = 40_000.0;
+
+/// Takes rows in the place of narrow buckets where roll-ups end, if so few rows stand for them that they are read sooner
+/// than buckets and rows are merged. `segments` are of buckets of `width`, and there are `per_second` rows a second.
+///
+/// Rows of the day in which roll-ups end are always there.
+pub fn prefer_few_rows(segments: &mut Vec<Segment>, width: Micros, rolled: &[Rolled], per_second: Option<f64>) {
+    let (Some(end), Some(per_second), Some(finest)) = (segments.last().copied(), per_second, rolled.last()) else {
+        return;
+    };
+    if end.level.is_some() || end.from != finest.until {
+        return;
+    }
+    let (mut from, mut kept) = (end.from, segments.len() - 1);
+    for (levels, (place, segment)) in segments.iter().enumerate().rev().skip(1).enumerate() {
+        if is_ready(segment, width) || segment.from < time::day_start(end.from) {
+            break;
+        }
+        let rows = (end.from - segment.from) as f64 / SECOND as f64 * per_second;
+        if rows <= ROWS_FOR_A_LEVEL * (levels + 1) as f64 {
+            (from, kept) = (segment.from, place);
+        }
+    }
+    segments.truncate(kept);
+    segments.push(Segment { level: None, from, until: end.until });
 }
 
 fn fill(rolled: &[Rolled], width: Micros, from: Micros, until: Micros, segments: &mut Vec<Segment>) {
@@ -80,7 +108,7 @@ fn clip(segments: &[Segment], from: Micros, until: Micros) -> Vec<Segment> {
 mod tests {
     use super::*;
     use crate::store::LEVELS;
-    use crate::time::{DAY, SECOND};
+    use crate::time::DAY;
 
     const MINUTE: Micros = 60 * SECOND;
     const HOUR: Micros = 60 * MINUTE;
@@ -112,6 +140,25 @@ mod tests {
         assert_eq!(text(&cover(&rolled(DAY), 5 * MINUTE, 0, HOUR)), "5m 0..3600");
         assert_eq!(text(&cover(&rolled(DAY), MINUTE, 0, HOUR)), "1m 0..3600");
         assert_eq!(text(&cover(&rolled(DAY), 7 * SECOND, 0, HOUR)), "rows 0..3600");
+    }
+
+    #[test]
+    fn few_rows_are_read_in_the_place_of_narrow_buckets_where_roll_ups_end() {
+        let rolled = rolled(HOUR + 7 * MINUTE);
+        let preferred = |width, until, per_second| {
+            let mut segments = cover(&rolled, width, 0, until);
+            prefer_few_rows(&mut segments, width, &rolled, per_second);
+            text(&segments)
+        };
+        let all = "1h 0..3600, 5m 3600..3900, 1m 3900..4020, rows 4020..4200";
+        assert_eq!(preferred(HOUR, 4_200 * SECOND, None), all);
+        assert_eq!(preferred(HOUR, 4_200 * SECOND, Some(1_000.0)), all);
+        assert_eq!(preferred(HOUR, 4_200 * SECOND, Some(300.0)), "1h 0..3600, 5m 3600..3900, rows 3900..4200");
+        assert_eq!(preferred(HOUR, 4_200 * SECOND, Some(50.0)), "1h 0..3600, rows 3600..4200");
+        assert_eq!(preferred(DAY, 4_200 * SECOND, Some(5.0)), "rows 0..4200");
+        // What ends elsewhere stays as it is: its rows may have been dropped, or are far away.
+        let elsewhere = cover(&rolled, HOUR, 0, 3_690 * SECOND);
+        assert_eq!(preferred(HOUR, 3_690 * SECOND, Some(0.1)), text(&elsewhere));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
-use super::cover::{self, Segment, cover, pieces};
+use super::cover::{Segment, cover, pieces, prefer_few_rows};
 use super::source::{self, Source};
 use super::{Queries, Window, statement};
 use crate::batch::{BatchStream, ReadError};
@@ -17,7 +17,7 @@ use crate::tables::Table;
 use crate::time::{self, Micros, SECOND};
 
 /// Rows of a piece of an answer, which are held while they are put in order.
-const PIECE_ROWS: usize = 65_536;
+const PIECE_ROWS: usize = 131_072;
 
 /// From so many pieces on it is worth a look whether there is anything in them.
 const MANY_PIECES: usize = 8;
@@ -210,12 +210,17 @@ impl Queries {
             let Part { name, text, table, width, request } = part;
             let values = values(&request, span);
             let rolled = snapshot.rolled(table)?;
-            let mut pieces = pieces(&cover(&rolled, width, span.start, span.until()), width, buckets);
+            let pieces_of = |from, until| {
+                let mut segments = cover(&rolled, width, from, until);
+                prefer_few_rows(&mut segments, width, &rolled, snapshot.rows_per_second(table));
+                pieces(&segments, width, buckets)
+            };
+            let mut pieces = pieces_of(span.start, span.until());
             if pieces.len() > MANY_PIECES {
                 // Somebody asks for all of time: most of it is empty.
                 let (oldest, newest) = snapshot.extent(table)?.unwrap_or((0, -1));
                 let (start, until) = (span.start.max(oldest), span.until().min(newest.saturating_add(1)));
-                pieces = cover::pieces(&cover(&rolled, width, start, until), width, buckets);
+                pieces = pieces_of(start, until);
             }
             if pieces.is_empty() {
                 pieces.push(Vec::new());

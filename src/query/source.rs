@@ -6,7 +6,7 @@
 use crate::batch::ReadError;
 use crate::store::Snapshot;
 use crate::store::rollup_text::{self, Wanted};
-use crate::tables::{self, Table};
+use crate::tables::{self, TIME_COLUMN, Table};
 use crate::time::Micros;
 
 use super::cover::Segment;
@@ -74,19 +74,20 @@ pub fn buckets(
     width: Micros,
     (wanted, condition): (Wanted<'_>, &str),
 ) -> Result<String, ReadError> {
+    let whole = rollup_text::bucket(TIME_COLUMN, width);
     let of_segment = |segment: &Segment, alone: bool| {
         let Segment { level, from, until } = *segment;
         Ok::<_, ReadError>(match level {
             Some(level) => rollup_text::span(table, wanted, level, (from, until), condition),
             None => {
                 let rows = snapshot.rows(table, from, until)?;
-                let of_rows = if alone { rollup_text::of_rows } else { rollup_text::of_rows_between };
-                of_rows(table, wanted, &rows, width, (from, until), condition)
+                let bucket = if alone { whole.clone() } else { rollup_text::bucket_from(TIME_COLUMN, width, from) };
+                rollup_text::of_rows(table, wanted, &rows, &bucket, (from, until), condition)
             }
         })
     };
     match piece {
-        [] => Ok(format!("({})", rollup_text::of_rows(table, wanted, table.name, width, (0, 0), condition))),
+        [] => Ok(format!("({})", rollup_text::of_rows(table, wanted, table.name, &whole, (0, 0), condition))),
         [alone] if alone.level.is_none_or(|level| level.width() == width) => {
             Ok(format!("({})", of_segment(alone, true)?))
         }

@@ -33,6 +33,12 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
+    /// The engine names a database after its file, and cannot tell it from a schema of that name.
+    #[error("{} cannot be the name of a database: a part of every database is called so. Give the file another name", .path.display())]
+    Reserved {
+        /// The database file.
+        path: PathBuf,
+    },
     /// Another program has the file open in the engine.
     #[error("{} is open in another program: close it there, then start the server again ({reason})", .path.display())]
     HeldElsewhere {

@@ -11,6 +11,8 @@ use crate::time;
 const LOG: &str = ".wal";
 /// And for the log that it writes while it checkpoints.
 const CHECKPOINT_LOG: &str = ".wal.checkpoint";
+/// Names of schemas in it.
+const RESERVED: [&str; 2] = ["rollup", "archive"];
 
 /// The file whose name is that of `path` with `suffix` after it.
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -74,6 +76,10 @@ pub fn prepare(path: &Path) -> Result<(), StoreError> {
     std::fs::create_dir_all(directory).map_err(unusable(directory))?;
     if path.is_dir() {
         return Err(StoreError::Directory { path: path.to_owned() });
+    }
+    let stem = path.file_stem().unwrap_or_default();
+    if RESERVED.iter().any(|reserved| stem.eq_ignore_ascii_case(reserved)) {
+        return Err(StoreError::Reserved { path: path.to_owned() });
     }
     match OpenOptions::new().read(true).write(true).open(path) {
         Ok(_) => Ok(()),

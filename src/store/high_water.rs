@@ -55,7 +55,7 @@ impl Series {
             if self.batch == batch {
                 self.pace = time.saturating_sub(self.newest);
             }
-            self.leave((self.newest, time), GAPS, batch);
+            self.leave((self.newest, time), None, batch);
             self.newest = time;
             return true;
         }
@@ -65,13 +65,13 @@ impl Series {
         // Rows mostly come in the order of time: what follows falls above this one.
         if let Some((after, _)) = self.gaps.get_mut(gap) {
             let below = std::mem::replace(after, time);
-            self.leave((below, time), gap, batch);
+            self.leave((below, time), Some(gap), batch);
         }
         true
     }
 
     /// The first row of a batch leaves a gap before it, in the place of the oldest but for the one at `kept`.
-    fn leave(&mut self, gap: (Micros, Micros), kept: usize, batch: u64) {
+    fn leave(&mut self, gap: (Micros, Micros), kept: Option<usize>, batch: u64) {
         if self.batch == batch {
             return;
         }
@@ -80,7 +80,10 @@ impl Series {
             return;
         }
         let next = |place: usize| (place + 1) % GAPS;
-        self.last = if next(self.last) == kept { next(kept) } else { next(self.last) };
+        self.last = next(self.last);
+        if kept == Some(self.last) {
+            self.last = next(self.last);
+        }
         if let Some(oldest) = self.gaps.get_mut(self.last) {
             *oldest = gap;
         }

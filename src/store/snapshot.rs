@@ -9,7 +9,7 @@ use duckdb::Connection;
 use super::archive;
 use super::reader::{Shared, failed};
 use super::rollup::text::fill;
-use super::rollup::{LEVELS, Level};
+use super::rollup::{LEVELS, Level, Reach};
 use super::value::Value;
 use crate::archive::Lease;
 use crate::batch::ReadError;
@@ -93,17 +93,22 @@ impl<'a> Snapshot<'a> {
 
     /// The levels of a table's roll-ups that hold anything, coarsest first.
     pub fn rolled(&self, table: &Table) -> Result<Vec<Rolled>, ReadError> {
-        let mut statement =
-            self.connection.prepare(include_str!("../../queries/rollup/progress.sql")).map_err(failed)?;
-        let found = statement
-            .query_map([table.name], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)))
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(failed)?;
-        let rolled = |level: &Level| {
-            let (_, from, until) = found.iter().find(|(name, _, _)| name == level.name())?;
-            Some(Rolled { level: *level, from: *from, until: *until }).filter(|rolled| rolled.from < rolled.until)
-        };
-        Ok(LEVELS.iter().rev().filter_map(rolled).collect())
+        let reach = Reach::read(self.connection, table).map_err(failed)?;
+        let rolled = LEVELS.into_iter().rev().map(|level| {
+            let (from, until) = reach.of(level);
+            Rolled { level, from, until }
+        });
+        Ok(rolled.filter(|rolled| rolled.from < rolled.until).collect())
+    }
+
+    /// About how many rows a second a table has where its roll-ups end; `None` while it is not known.
+    pub fn rows_per_second(&self, table: &Table) -> Option<f64> {
+        self.shared.rollups.rows_per_second(table)
+    }
+
+    /// From where on a table's rows are kept: those before have been dropped. `None` when none were.
+    pub fn rows_begin(&self, table: &Table) -> Result<Option<Micros>, ReadError> {
+        Ok(Reach::read(self.connection, table).map_err(failed)?.rows_begin())
     }
 
     /// From when to when a table has anything, rows or buckets; `None` for an empty one.

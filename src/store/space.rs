@@ -85,27 +85,18 @@ impl Space {
         self.floor.max(self.log_bytes().saturating_add(self.floor / 2))
     }
 
-    /// Looks whether there is space at all.
-    pub fn check(&self) -> Result<(), Shortage> {
+    /// Looks whether there is space at all, and for `bytes` of rows. Without space for these rows there may be some for
+    /// others.
+    pub fn check(&self, bytes: usize) -> Result<(), Shortage> {
+        let free = Disk::of(&self.path).map_or(u64::MAX, |disk| disk.free);
+        let needed = self.needed();
         let more = if self.is_short() { self.floor / PART_TO_GROW } else { 0 };
-        let needed = self.needed().saturating_add(more);
-        match Disk::of(&self.path) {
-            Some(Disk { free, .. }) if free < needed => Err(self.lacks(Shortage { free, needed })),
-            _ => {
-                self.suffices();
-                Ok(())
-            }
+        if free < needed.saturating_add(more) {
+            return Err(self.lacks(Shortage { free, needed: needed.saturating_add(more) }));
         }
-    }
-
-    /// Looks whether there is space for `bytes` of rows.
-    pub fn check_for(&self, bytes: usize) -> Result<(), Shortage> {
-        self.check()?;
-        let needed = self.needed().saturating_add(bytes as u64);
-        match Disk::of(&self.path) {
-            Some(Disk { free, .. }) if free < needed => Err(Shortage { free, needed }),
-            _ => Ok(()),
-        }
+        self.suffices();
+        let needed = needed.saturating_add(bytes as u64);
+        if free < needed { Err(Shortage { free, needed }) } else { Ok(()) }
     }
 
     /// What is missing when the engine failed with `error` because the disk was full, whatever it looked like before.

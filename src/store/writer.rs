@@ -128,7 +128,7 @@ impl Writer {
                 }
             };
             // Here too, so that senders are told by themselves when there is room again.
-            let has_space = self.space.check().is_ok();
+            let has_space = self.space.check(0).is_ok();
             let acknowledged = arrived.iter().any(|write| write.acknowledge.is_some());
             if !arrived.is_empty() {
                 self.gathering_since.get_or_insert_with(Instant::now);
@@ -191,7 +191,7 @@ impl Writer {
     }
 
     fn store_gathered(&mut self) {
-        if let Err(shortage) = self.space.check() {
+        if let Err(shortage) = self.space.check(0) {
             return self.hold_back(&shortage);
         }
         let mut waiting = std::mem::take(&mut self.gathered).into_iter().peekable();
@@ -251,7 +251,7 @@ impl Writer {
     }
 
     fn transact(&mut self, group: &[Write]) -> Result<(), TableWriteError> {
-        self.space.check_for(group.iter().map(Write::bytes).sum())?;
+        self.space.check(group.iter().map(Write::bytes).sum())?;
         if group.iter().any(|write| self.worker.is_in_the_way_of(write.table, || oldest(write))) {
             self.settle();
         }

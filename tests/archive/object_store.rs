@@ -30,6 +30,18 @@ async fn a_bucket_is_an_archive_like_any_other() {
     assert!(late != before);
     operator(&server, "archive").await;
     answers::same(&server, &late, "merged").await;
+
+    // A backup fetches the days from there, and a restore brings them to where its settings say.
+    let to = s3.location("backups/desk");
+    let ended = command(&server, s3.known_to(Launch::new()), &["backup", "--to", &to]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let elsewhere = s3.location("archive/elsewhere");
+    let settings = ["--archive-location", &elsewhere, "--database", "elsewhere/desk.duckdb"];
+    let ended = command(&server, s3.known_to(Launch::new()), &[&["restore", &to][..], &settings].concat()).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let restored = s3.known_to(launch().arguments(settings).directory(&server.directory)).start().await;
+    answers::same(&restored, &late, "restored").await;
+    assert!(!restored.path().join("elsewhere/archive").exists(), "the files are in the other bucket");
 }
 
 fn size(directory: &std::path::Path) -> u64 {

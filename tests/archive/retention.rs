@@ -56,6 +56,28 @@ async fn whole_days_are_dropped_wherever_they_are() {
     let now = server.post("/api/metrics/history", &history).await.expect(200).body;
     assert_eq!(now, hours, "hours outlive their rows and minutes");
     assert!(done(&server, &["retention"]).await.starts_with("0 rows"), "nothing is left to do");
+
+    // Nothing can make these hours again, so a backup holds them.
+    let taken = done(&server, &["backup"]).await;
+    println!("{taken}");
+    done(&server, &["restore", "data/observability.backups", "--verify"]).await;
+    done(&server, &["restore", "data/observability.backups", "--database", "elsewhere/restored.duckdb"]).await;
+    let restored = launch().directory(&server.directory).arguments(["--database", "elsewhere/restored.duckdb"]);
+    let restored = restored.start().await;
+    let now = restored.post("/api/metrics/history", &history).await.expect(200).body;
+    assert_eq!(now, hours, "hours come back that have outlived their rows");
+    // Roll-ups go on where the rows begin.
+    let history = serde_json::json!({"start_time": "2025-10-21T00:00:00", "end_time": "2025-10-23T23:59:59.999999",
+        "metric_types": ["market_data", "system"], "interval": "15m"});
+    let before = server.post("/api/metrics/history", &history).await.expect(200).body;
+    eventually_within(PATIENCE, "the days are rolled up again", async || {
+        let components = restored.get("/api/system/components").await.expect(200).json();
+        let rolled = &components["components"]["rollups"]["tables"]["market_data"];
+        (rolled["lag_seconds"] == 0.0).then_some(())
+    })
+    .await;
+    let now = restored.post("/api/metrics/history", &history).await.expect(200).body;
+    assert_eq!(now, before, "and are made of the rows that there are");
 }
 
 #[tokio::test]

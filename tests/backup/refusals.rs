@@ -83,7 +83,7 @@ async fn a_damaged_backup_is_told_and_makes_no_database() {
 async fn a_backup_of_a_newer_program_is_left_to_that() {
     let (_server, backup) = backed_up().await;
     let manifest = std::fs::read_to_string(backup.join("manifest.json")).unwrap();
-    std::fs::write(backup.join("manifest.json"), manifest.replacen(r#""format": 1"#, r#""format": 2"#, 1)).unwrap();
+    std::fs::write(backup.join("manifest.json"), manifest.replacen(r#""format": 2"#, r#""format": 3"#, 1)).unwrap();
     let said = refused(command(Launch::new(), &["restore", text(&backup)]).await);
     assert!(said.contains("upgrade"), "{said}");
 }

@@ -11,7 +11,7 @@ use observability_api::config::{ArchiveSettings, StoreSettings};
 use observability_api::location::Location;
 use observability_api::store::rollup_text::Wanted;
 use observability_api::store::{Snapshot, Statement, Store, rollup_text};
-use observability_api::tables::{TABLES, TRADES, Table};
+use observability_api::tables::{TABLES, TIME_COLUMN, TRADES, Table};
 use tokio_util::sync::CancellationToken;
 
 use crate::kill::BACKUPS;
@@ -54,7 +54,8 @@ async fn check_buckets(store: &Store, table: &'static Table, calendar: &Calendar
             buckets(store, table, move |_| Ok(rollup_text::span(table, Wanted::All, rolled.level, (from, until), "")));
         let anew = buckets(store, table, move |snapshot| {
             let rows = snapshot.rows(table, from, until)?;
-            Ok(rollup_text::of_rows(table, Wanted::All, &rows, rolled.level.width(), (from, until), ""))
+            let bucket = rollup_text::bucket(TIME_COLUMN, rolled.level.width());
+            Ok(rollup_text::of_rows(table, Wanted::All, &rows, &bucket, (from, until), ""))
         });
         let (kept, anew) = (kept.await, anew.await);
         let what = format!("{} {}", table.name, rolled.level.name());

@@ -28,6 +28,16 @@ fn a_directory_is_no_database() {
 }
 
 #[test]
+fn a_name_that_the_engine_cannot_tell_from_a_schema_is_refused() {
+    for name in ["archive.duckdb", "Rollup.db"] {
+        let launch = Launch::new();
+        let path = launch.path().join(name);
+        let ended = refused(launch, name);
+        assert!(ended.err.contains("another name") && !path.exists(), "{}", ended.err);
+    }
+}
+
+#[test]
 fn a_file_is_no_directory() {
     let launch = Launch::new();
     std::fs::write(launch.path().join("notes"), "mine").unwrap();

@@ -103,6 +103,9 @@ async fn the_openapi_document_describes_every_legacy_path() {
         ("/api/system/stats", "get"),
         ("/api/ingest/{table}", "post"),
         ("/api/sql", "post"),
+        ("/api/operator/archive", "post"),
+        ("/api/operator/retention", "post"),
+        ("/api/operator/backup", "post"),
     ] {
         assert!(document["paths"][path][method].is_object(), "{method} {path} is not described");
     }

@@ -55,6 +55,8 @@ async fn what_cannot_be_exported_is_told() {
     let server = server().await;
     assert!(server.get("/api/export/nope").await.expect(404).detail().contains("market_data, strategy_metrics"));
     assert!(server.get("/api/export/trades?format=xml").await.expect(406).detail().contains("parquet"));
+    let refused = server.get("/api/export/system_metrics?symbol=A").await.expect(400).detail();
+    assert!(refused.contains("system_metrics has no symbol"), "{refused}");
     let problems = server.get("/api/export/trades?start=soon&end=later").await.expect(422).json();
     assert_eq!(problems["detail"].as_array().unwrap().len(), 2, "{problems}");
     assert_eq!(problems["detail"][0]["loc"], json!(["query", "start"]));

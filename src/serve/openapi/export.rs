@@ -32,6 +32,7 @@ pub(super) fn describe(draft: Draft) -> Draft {
         operation
             .parameter(format())
             .response("200", rows(list("Rows.", row)))
+            .response("400", error("The table has no such column to select by."))
             .response("404", error("There is no such table."))
             .response("406", unknown_format())
             .response("422", validation_error())

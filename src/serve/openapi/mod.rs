@@ -8,6 +8,7 @@ mod export;
 mod ingest;
 mod metrics;
 mod operation;
+mod operator;
 pub mod reference;
 mod schema;
 mod service;
@@ -44,6 +45,7 @@ fn build() -> OpenApi {
     let draft = ingest::describe(draft);
     let draft = export::describe(draft);
     let draft = sql::describe(draft);
+    let draft = operator::describe(draft);
     let draft = tables::describe(draft);
     OpenApiBuilder::new()
         .info(InfoBuilder::new().title("Trading Observability API").version("1.0.0").description(Some(ABOUT)).build())
@@ -54,6 +56,7 @@ fn build() -> OpenApi {
             tag("ingest", "Pushing rows into the tables."),
             tag("export", "Whole rows of the tables."),
             tag("sql", "Users' own read-only SQL."),
+            tag("operator", "Backups, the archive and retention."),
         ]))
         .paths(draft.paths)
         .components(Some(draft.components.build()))

@@ -114,6 +114,11 @@ pub(super) fn validation_error() -> Response {
     json("The request does not fit; one item for each problem.", named("HTTPValidationError"))
 }
 
+/// An answer of JSON objects, one a line.
+pub(super) fn lines(about: &str, schema: impl Into<Schema>) -> Response {
+    ResponseBuilder::new().description(about).content(Format::Ndjson.content_type(), Content::new(Some(schema))).build()
+}
+
 fn json(about: &str, schema: impl Into<Schema>) -> Response {
     ResponseBuilder::new().description(about).content(Format::Json.content_type(), Content::new(Some(schema))).build()
 }

@@ -1,12 +1,15 @@
 //! Roll-ups: what is known of each bucket of time without its rows.
 //!
-//! `level` has the widths, `text` the statements of `queries/rollup` for a table. A `roller` for each
-//! table knows how far its buckets are made. Complete buckets are made once, a `step` at a time, by a `worker` beside the
-//! writer; the writer makes them again when it stores a row into the past (`past`).
+//! `level` has the widths, `text` the statements of `queries/rollup` for a table, `reach` how far they are in the database.
+//! A `roller` for each table knows how far its buckets are made. Complete buckets are made once, a `step` at a time, by a
+//! `worker` beside the writer; the writer makes them again when it stores a row into the past (`past`). `density` says how
+//! many rows stand in for buckets that are not made.
 
+mod density;
 mod level;
 mod past;
 mod progress;
+mod reach;
 mod roller;
 mod step;
 pub mod text;
@@ -15,7 +18,8 @@ mod worker;
 pub use level::{FINEST, LEVELS, Level};
 pub use past::Past;
 pub use progress::{Rollups, TableRollup};
-pub use roller::{Roller, rows_begin};
+pub use reach::{Reach, rolled_up_before, rows_begin};
+pub use roller::Roller;
 pub use step::{Step, Stepped};
 pub use worker::Worker;
 

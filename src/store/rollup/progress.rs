@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::Roller;
+use super::{FINEST, Roller};
 use crate::tables::Table;
-use crate::time::{DAY, Micros};
+use crate::time::{self, DAY, Micros};
 
 /// How far behind is worth a line in the log.
 const WORTH_SAYING: Micros = DAY;
@@ -34,6 +34,8 @@ pub struct TableRollup {
     pub has_buckets: bool,
     /// Labels at the most.
     pub labels: usize,
+    /// Rows a second where no buckets are made yet, as far as it is known.
+    pub rows_per_second: Option<f64>,
     /// Tenths that the log was told of; `None` when nothing had to be said.
     said: Option<u8>,
 }
@@ -66,10 +68,17 @@ impl Rollups {
         self.tables.borrow().get(table.name).map_or(0, |known| known.until)
     }
 
+    /// Rows a second of a table where no buckets are made yet, as far as it is known.
+    pub fn rows_per_second(&self, table: &Table) -> Option<f64> {
+        self.tables.borrow().get(table.name).and_then(|known| known.rows_per_second)
+    }
+
     /// Takes down how far a table is; says in the log how a long way is coming on.
     pub(in crate::store) fn report(&self, roller: &Roller, labels: usize) {
         let name = roller.table().name;
         let (until, complete) = roller.position();
+        // Before the first row there is nothing to make.
+        let until = until.max(roller.oldest().map_or(until, |oldest| time::floor(oldest, FINEST.width())));
         let oldest = roller.oldest().unwrap_or(until).min(until);
         let length = complete.saturating_sub(oldest).max(1);
         let share = (until.saturating_sub(oldest) as f64 / length as f64).clamp(0.0, 1.0);
@@ -88,7 +97,8 @@ impl Rollups {
             unchanged => unchanged,
         };
         let has_buckets = roller.oldest().is_some_and(|oldest| oldest < until);
-        let now = TableRollup { until, complete, share, has_buckets, labels, said };
+        let rows_per_second = roller.rows_per_second();
+        let now = TableRollup { until, complete, share, has_buckets, labels, rows_per_second, said };
         self.tables.send_if_modified(|tables| tables.insert(name, now) != Some(now));
     }
 }

@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use duckdb::Connection;
 
+use super::density::Density;
+use super::reach::{BEGINNING, Reach};
 use super::step::make;
 use super::text::{self, Wanted, fill};
-use super::{FINEST, LEVELS, Past, Step, Stepped};
+use super::{FINEST, LEVELS, Level, Past, Step, Stepped};
 use crate::archive::Files;
 use crate::store::table_writer::{TableWriteError, append};
-use crate::tables::Table;
+use crate::tables::{TIME_COLUMN, Table};
 use crate::time::{self, DAY, Micros, SECOND};
 
 /// How long a bucket is left alone after its end: rows that come a little late cost nothing extra.
@@ -23,35 +25,6 @@ const ROWS: usize = 400_000;
 const STEP: (Duration, Duration) = (Duration::from_millis(60), Duration::from_millis(200));
 /// The span of a step, which grows and shrinks with the time it takes.
 const SPAN: (Micros, Micros) = (60 * SECOND, 32 * DAY);
-/// Before every row: year 1.
-const BEGINNING: Micros = -719_162 * DAY;
-
-/// Where the rows of a table begin, in the place of a level's name.
-const ROWS_LEVEL: &str = "rows";
-
-/// Where levels of a table begin, and its rows: what was before has been dropped.
-struct Begins {
-    levels: Vec<(String, Micros)>,
-}
-
-impl Begins {
-    fn read(connection: &Connection, table: &Table) -> Result<Self, duckdb::Error> {
-        let mut statement = connection.prepare(include_str!("../../../queries/rollup/progress.sql"))?;
-        let levels = statement.query_map([table.name], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(Self { levels: levels.collect::<Result<_, _>>()? })
-    }
-
-    fn of(&self, level: &str) -> Micros {
-        self.levels.iter().find(|(name, _)| name == level).map_or(BEGINNING, |(_, from)| *from)
-    }
-}
-
-/// Takes down, in the open transaction, that rows of a table before an instant are dropped.
-pub fn rows_begin(connection: &Connection, table: &Table, from: Micros) -> Result<(), duckdb::Error> {
-    let begin = include_str!("../../../queries/rollup/rows_begin.sql").replace("{table}", table.name);
-    connection.execute_batch(&begin.replace("{level}", ROWS_LEVEL).replace("{from}", &from.to_string()))
-}
-
 /// Keeps the roll-ups of one table. Used by the writer alone.
 pub struct Roller {
     table: &'static Table,
@@ -62,6 +35,7 @@ pub struct Roller {
     /// The newest instant as it was a while ago, and as it is since then.
     settled: Option<Micros>,
     settling: (Instant, Option<Micros>),
+    density: Density,
     /// Rows stored since the last step.
     rows: usize,
     stepped: Instant,
@@ -83,27 +57,28 @@ impl Roller {
         interval: Duration,
         files: Files,
     ) -> Result<Self, duckdb::Error> {
+        let bucket = |level: Level| text::bucket(TIME_COLUMN, level.width());
         for level in LEVELS {
-            let buckets = text::of_rows(table, Wanted::All, table.name, level.width(), (0, 0), "");
+            let buckets = text::of_rows(table, Wanted::All, table.name, &bucket(level), (0, 0), "");
             let create = fill(include_str!("../../../queries/rollup/create.sql"), table, level);
             connection.execute_batch(&create.replace("{buckets}", &buckets))?;
             let begin = fill(include_str!("../../../queries/rollup/begin.sql"), table, level);
             connection.execute_batch(&begin.replace("{from}", &BEGINNING.to_string()))?;
         }
-        let until = connection
-            .prepare(include_str!("../../../queries/rollup/progress.sql"))?
-            .query_map([table.name], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Micros>(2)?)))?
-            .filter_map(Result::ok)
-            .find(|(level, _)| level == FINEST.name())
-            .map_or(BEGINNING, |(_, until)| until);
+        let (_, until) = Reach::read(connection, table)?.of(FINEST);
         let bounds = include_str!("../../../queries/rollup/newest.sql").replace("{table}", table.name);
-        let (oldest, newest) = connection.query_row(&bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (oldest, newest): (Option<Micros>, _) =
+            connection.query_row(&bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let since = oldest.map_or(until, |oldest| oldest.max(until));
+        let rows = include_str!("../../../queries/rollup/rows_since.sql").replace("{table}", table.name);
+        let rows = connection.query_row(&rows.replace("{from}", &since.to_string()), [], |row| row.get(0))?;
         let now = Instant::now();
         Ok(Self {
             table,
             until,
             oldest,
             newest,
+            density: Density::new(rows, since, newest),
             settled: newest,
             settling: (now, newest),
             rows: 0,
@@ -135,10 +110,16 @@ impl Roller {
         self.oldest
     }
 
+    /// Rows a second where no buckets are made yet, as far as it is known.
+    pub fn rows_per_second(&self) -> Option<f64> {
+        self.density.per_second()
+    }
+
     /// A transaction that stored `past` is committed.
     pub fn committed(&mut self, past: &Past) {
         self.rows += past.rows();
         if let Some((oldest, newest)) = past.seen() {
+            self.density.add(past.rows(), (oldest, newest));
             self.newest = self.newest.max(Some(newest));
             self.settle();
             self.oldest = Some(self.oldest.map_or(oldest, |known| known.min(oldest)));
@@ -170,14 +151,15 @@ impl Roller {
         let stale = fill(include_str!("../../../queries/rollup/stale.sql"), self.table, FINEST);
         connection.execute_batch(&stale)?;
         append(connection, "stale", Some("temp"), &[past.batch()?])?;
-        let begins = Begins::read(connection, self.table)?;
+        let reach = Reach::read(connection, self.table)?;
         // Where rows were dropped, buckets say what no row says any more: they stay as they are.
         let keep = include_str!("../../../queries/rollup/keep_old.sql");
-        connection.execute_batch(&keep.replace("{until}", &begins.of(ROWS_LEVEL).to_string()))?;
+        let rows_begin = reach.rows_begin().unwrap_or(BEGINNING);
+        connection.execute_batch(&keep.replace("{until}", &rows_begin.to_string()))?;
         for (place, level) in LEVELS.into_iter().enumerate() {
             let width = level.width();
             let (from, until) = (time::floor(first, width), time::floor(last, width).saturating_add(width));
-            let from = from.max(begins.of(level.name()));
+            let from = from.max(reach.of(level).0);
             // What is not rolled up at this level will be made of what is right by then.
             let until = until.min(time::floor(self.until, width));
             if from >= until {
@@ -186,7 +168,7 @@ impl Roller {
             connection.execute_batch(&fill(include_str!("../../../queries/rollup/forget.sql"), self.table, level))?;
             let finer = place.checked_sub(1).and_then(|finer| LEVELS.get(finer).copied());
             // Narrower buckets that were dropped say nothing; the rows are there.
-            let finer = finer.filter(|finer| begins.of(finer.name()) <= from);
+            let finer = finer.filter(|finer| reach.of(*finer).0 <= from);
             make(connection, self.table, &self.files, level, finer, (from, until), true)?;
         }
         connection.execute_batch(include_str!("../../../queries/rollup/fresh.sql"))?;

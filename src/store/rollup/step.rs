@@ -9,7 +9,7 @@ use super::{FINEST, LEVELS, Level};
 use crate::archive::Files;
 use crate::store::archive::rows_of;
 use crate::store::table_writer::TableWriteError;
-use crate::tables::Table;
+use crate::tables::{TIME_COLUMN, Table};
 use crate::time::{self, Micros};
 
 /// How long files of archived days may take to come.
@@ -108,8 +108,8 @@ pub(super) fn make(
         None => {
             let (rows, lease) = rows_of(connection, files, FETCH, table, from, until)?;
             _lease = lease;
-            let of = text::bucket(crate::tables::TIME_COLUMN, level.width());
-            text::of_rows(table, Wanted::All, &rows, level.width(), (from, until), &filter(&of))
+            let of = text::bucket(TIME_COLUMN, level.width());
+            text::of_rows(table, Wanted::All, &rows, &of, (from, until), &filter(&of))
         }
         Some(finer) => {
             let of = text::bucket("bucket", level.width());

@@ -89,7 +89,8 @@ async fn read(store: &Store, sql: String) -> Vec<RecordBatch> {
 async fn anew(store: &Store, table: &'static Table, level: Level, until: Micros, key: String) -> Vec<RecordBatch> {
     let question = move |snapshot: &Snapshot<'_>| {
         let rows = snapshot.rows(table, -700_000 * DAY, until)?;
-        let buckets = text::of_rows(table, Wanted::All, &rows, level.width(), (-700_000 * DAY, until), "");
+        let bucket = text::bucket(crate::tables::TIME_COLUMN, level.width());
+        let buckets = text::of_rows(table, Wanted::All, &rows, &bucket, (-700_000 * DAY, until), "");
         Ok(vec![Statement::new(format!("SELECT * FROM ({buckets}) ORDER BY {key}"), Vec::new())])
     };
     let answer = store.reader().ask(question, Duration::from_secs(20)).await.unwrap();

@@ -44,38 +44,24 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Buckets of `width`, made of the rows of `rows` from `from` up to but not including `until`.
+/// Buckets, made of the rows of `rows` from `from` up to but not including `until`.
 ///
-/// `rows` is a relation, the table itself or a subquery; `filter` is empty or begins with AND.
+/// `rows` is a relation, the table itself or a subquery; `bucket` is the start of a row's bucket, as [`bucket`] or
+/// [`bucket_from`] gives it; `filter` is empty or begins with AND.
 pub fn of_rows(
     table: &Table,
     wanted: Wanted<'_>,
     rows: &str,
-    width: Micros,
+    bucket: &str,
     (from, until): (Micros, Micros),
     filter: &str,
 ) -> String {
     let sql = include_str!("../../../queries/rollup/partial.sql");
-    shared(sql, table, wanted, Source::Rows, &bucket(TIME_COLUMN, width))
+    shared(sql, table, wanted, Source::Rows, bucket)
         .replace("{rows}", rows)
         .replace("{from}", &from.to_string())
         .replace("{until}", &until.to_string())
         .replace("{filter}", filter)
-}
-
-/// The same as a part of a whole: its buckets do not begin before `from`, so that in the order of buckets they come after
-/// those of the parts before it, and their first and last values are taken for what they are.
-pub fn of_rows_between(
-    table: &Table,
-    wanted: Wanted<'_>,
-    rows: &str,
-    width: Micros,
-    (from, until): (Micros, Micros),
-    filter: &str,
-) -> String {
-    let whole = bucket(TIME_COLUMN, width);
-    let clamped = format!("greatest({}, make_timestamp({from}))", whole.trim_end());
-    of_rows(table, wanted, rows, width, (from, until), filter).replacen(&whole, &clamped, 1)
 }
 
 /// Buckets of `width`, made of the narrower ones of the relation `buckets`.
@@ -102,6 +88,12 @@ pub fn span(table: &Table, wanted: Wanted<'_>, level: Level, (from, until): (Mic
 pub fn bucket(column: &str, width: Micros) -> String {
     let sql = include_str!("../../../queries/rollup/bucket.sql").trim_end();
     sql.replace("{time}", column).replace("{width}", &width.to_string())
+}
+
+/// The same for a part of a whole that begins at `from`: its first bucket does so too. In the order of buckets, those of a
+/// part then come after those of the parts before it, and their first and last values are taken for what they are.
+pub fn bucket_from(column: &str, width: Micros, from: Micros) -> String {
+    format!("greatest({}, make_timestamp({from}))", bucket(column, width))
 }
 
 /// Puts the names of a table and one of its levels into a statement.

@@ -1,0 +1,1 @@
+SELECT count(*) FROM {table} WHERE timestamp >= make_timestamp({from})

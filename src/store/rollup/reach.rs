@@ -1,0 +1,61 @@
+//! How far the roll-ups of a table reach, as the database says.
+
+use duckdb::Connection;
+
+use super::{LEVELS, Level};
+use crate::tables::Table;
+use crate::time::{DAY, Micros};
+
+/// Before every row: year 1.
+pub const BEGINNING: Micros = -719_162 * DAY;
+
+/// Where the rows of a table begin, in the place of a level's name.
+const ROWS: &str = "rows";
+
+/// From where to where the levels of a table reach, and from where on its rows are kept.
+pub struct Reach {
+    levels: Vec<(String, Micros, Micros)>,
+}
+
+impl Reach {
+    /// Reads it in the open transaction.
+    pub fn read(connection: &Connection, table: &Table) -> Result<Self, duckdb::Error> {
+        let mut statement = connection.prepare(include_str!("../../../queries/rollup/progress.sql"))?;
+        let levels = statement.query_map([table.name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        Ok(Self { levels: levels.collect::<Result<_, _>>()? })
+    }
+
+    /// From the first bucket of a level to the end of its last one.
+    pub fn of(&self, level: Level) -> (Micros, Micros) {
+        self.named(level.name()).unwrap_or((BEGINNING, BEGINNING))
+    }
+
+    /// What was before has been dropped; `None` when nothing was.
+    pub fn rows_begin(&self) -> Option<Micros> {
+        self.named(ROWS).map(|(from, _)| from)
+    }
+
+    fn named(&self, name: &str) -> Option<(Micros, Micros)> {
+        self.levels.iter().find(|(level, _, _)| level == name).map(|(_, from, until)| (*from, *until))
+    }
+}
+
+/// Takes down, in the open transaction, that rows of a table before an instant are dropped.
+pub fn rows_begin(connection: &Connection, table: &Table, from: Micros) -> Result<(), duckdb::Error> {
+    begin(connection, table, ROWS, from)
+}
+
+/// Takes down, in the open transaction, that rows of a table begin at an instant and its roll-ups reach as far as there.
+pub fn rolled_up_before(connection: &Connection, table: &Table, from: Micros) -> Result<(), duckdb::Error> {
+    for level in LEVELS {
+        let reached = include_str!("../../../queries/rollup/record.sql");
+        let reached = super::text::fill(reached, table, level).replace("{until}", &from.to_string());
+        connection.execute_batch(&reached)?;
+    }
+    rows_begin(connection, table, from)
+}
+
+fn begin(connection: &Connection, table: &Table, level: &str, from: Micros) -> Result<(), duckdb::Error> {
+    let begin = include_str!("../../../queries/rollup/rows_begin.sql").replace("{table}", table.name);
+    connection.execute_batch(&begin.replace("{level}", level).replace("{from}", &from.to_string()))
+}
