@@ -22,11 +22,11 @@ pub fn cover(rolled: &[Rolled], width: Micros, from: Micros, until: Micros) -> V
     segments
 }
 
-/// Rows that are read in about the time that it takes to plan one level more: 1.3 ms.
-const ROWS_FOR_A_LEVEL: f64 = 40_000.0;
+/// Rows that are read in about the time that it takes to plan the merge with one level more: 1.3 ms.
+const ROWS_FOR_A_LEVEL: f64 = 25_000.0;
 
-/// Takes rows in the place of narrow buckets where roll-ups end, if so few rows stand for them that they are read sooner
-/// than buckets and rows are merged. `segments` are of buckets of `width`, and there are `per_second` rows a second.
+/// Takes rows in the place of narrow buckets where roll-ups end, as far as so few rows stand for them that they are read
+/// sooner than they are merged. `segments` are of buckets of `width`, and there are `per_second` rows a second.
 ///
 /// Rows of the day in which roll-ups end are always there.
 pub fn prefer_few_rows(segments: &mut Vec<Segment>, width: Micros, rolled: &[Rolled], per_second: Option<f64>) {
@@ -36,18 +36,17 @@ pub fn prefer_few_rows(segments: &mut Vec<Segment>, width: Micros, rolled: &[Rol
     if end.level.is_some() || end.from != finest.until {
         return;
     }
-    let (mut from, mut kept) = (end.from, segments.len() - 1);
-    for (levels, (place, segment)) in segments.iter().enumerate().rev().skip(1).enumerate() {
-        if is_ready(segment, width) || segment.from < time::day_start(end.from) {
-            break;
-        }
-        let rows = (end.from - segment.from) as f64 / SECOND as f64 * per_second;
-        if rows <= ROWS_FOR_A_LEVEL * (levels + 1) as f64 {
-            (from, kept) = (segment.from, place);
-        }
+    let of_today = |segment: &Segment| !is_ready(segment, width) && segment.from >= time::day_start(end.from);
+    let choices =
+        segments.iter().enumerate().rev().take_while(|(_, segment)| segment.level.is_none() || of_today(segment));
+    let cost = |(kept, segment): &(usize, &Segment)| {
+        *kept as f64 * ROWS_FOR_A_LEVEL + (end.from - segment.from) as f64 / SECOND as f64 * per_second
+    };
+    let cheapest = choices.min_by(|one, other| cost(one).total_cmp(&cost(other)));
+    if let Some((kept, from)) = cheapest.map(|(kept, segment)| (kept, segment.from)) {
+        segments.truncate(kept);
+        segments.push(Segment { level: None, from, until: end.until });
     }
-    segments.truncate(kept);
-    segments.push(Segment { level: None, from, until: end.until });
 }
 
 fn fill(rolled: &[Rolled], width: Micros, from: Micros, until: Micros, segments: &mut Vec<Segment>) {
@@ -153,7 +152,7 @@ mod tests {
         let all = "1h 0..3600, 5m 3600..3900, 1m 3900..4020, rows 4020..4200";
         assert_eq!(preferred(HOUR, 4_200 * SECOND, None), all);
         assert_eq!(preferred(HOUR, 4_200 * SECOND, Some(1_000.0)), all);
-        assert_eq!(preferred(HOUR, 4_200 * SECOND, Some(300.0)), "1h 0..3600, 5m 3600..3900, rows 3900..4200");
+        assert_eq!(preferred(HOUR, 4_200 * SECOND, Some(150.0)), "1h 0..3600, 5m 3600..3900, rows 3900..4200");
         assert_eq!(preferred(HOUR, 4_200 * SECOND, Some(50.0)), "1h 0..3600, rows 3600..4200");
         assert_eq!(preferred(DAY, 4_200 * SECOND, Some(5.0)), "rows 0..4200");
         // What ends elsewhere stays as it is: its rows may have been dropped, or are far away.

@@ -209,7 +209,7 @@ impl Queries {
         let question = move |snapshot: &Snapshot<'_>| {
             let Part { name, text, table, width, request } = part;
             let values = values(&request, span);
-            let rolled = snapshot.rolled(table)?;
+            let rolled = snapshot.rolled(table);
             let pieces_of = |from, until| {
                 let mut segments = cover(&rolled, width, from, until);
                 prefer_few_rows(&mut segments, width, &rolled, snapshot.rows_per_second(table));

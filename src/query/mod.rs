@@ -106,7 +106,7 @@ impl Queries {
             let expanded = source::expand(&text, |source| match source {
                 Source::Rows(table) => snapshot.rows(table, window.start, window.until()),
                 Source::Buckets(table, condition) => {
-                    let rolled = snapshot.rolled(table)?;
+                    let rolled = snapshot.rolled(table);
                     let mut segments = cover::cover(&rolled, source::WHOLE, window.start, window.until());
                     let per_second = snapshot.rows_per_second(table);
                     cover::prefer_few_rows(&mut segments, source::WHOLE, &rolled, per_second);

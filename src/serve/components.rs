@@ -77,7 +77,7 @@ fn rollups(state: &AppState) -> Option<Value> {
         .map(|(table, progress)| {
             let object = json!({
                 "state": if progress.is_filling() { "filling" } else { "current" },
-                "lag_seconds": time::seconds(progress.lag()),
+                "lag_seconds": time::seconds(progress.lag),
                 "share": progress.share,
             });
             ((*table).to_owned(), object)

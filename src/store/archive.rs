@@ -100,6 +100,11 @@ fn lease(files: &Files, days: &[ArchivedDay], limit: Duration) -> Result<Lease, 
     })
 }
 
+/// The end of the last archived day of a table.
+pub(super) fn archive_end(connection: &Connection, table: &Table) -> Result<Option<Micros>, duckdb::Error> {
+    connection.query_row(include_str!("../../queries/archive/end.sql"), [table.name], |row| row.get(0))
+}
+
 /// The rows of both tiers. `settled` and `late` are the files of archived days without and with rows in the database.
 fn relation(table: &Table, settled: &[String], late: &[String], hot: &str) -> String {
     let mut parts = vec![fill(include_str!("../../queries/archive/stored.sql"), table)];
@@ -296,7 +301,7 @@ impl Reader {
         before: Micros,
         limit: Duration,
     ) -> Result<u64, ReadError> {
-        let rolled = self.look(move |snapshot| snapshot.rolled(table)).await?;
+        let rolled = self.look(move |snapshot| Ok(snapshot.rolled(table))).await?;
         if !rolled.iter().any(|rolled| rolled.level == level && rolled.from < before) {
             return Ok(0);
         }
@@ -319,6 +324,7 @@ impl Maintenance {
         before: Micros,
     ) -> Result<u64, MaintenanceError> {
         self.transact(move |hands| {
+            hands.bounds.kept_from(table, level, before);
             let dropped = of_level(include_str!("../../queries/rollup/drop.sql"), table, level);
             let dropped = hands.connection.execute(&dropped, [instant(before)])?;
             let raised = include_str!("../../queries/rollup/raise.sql");
@@ -348,7 +354,7 @@ impl Maintenance {
             if known.is_none() && deleted != day.checksum.rows() {
                 return Err(overtaken(table));
             }
-            record(hands.connection, table, &day, false)?;
+            record(hands, table, &day, false)?;
             Ok(deleted)
         })
         .await
@@ -358,7 +364,7 @@ impl Maintenance {
     pub async fn thin_out(&self, table: &'static Table, day: FiledDay) -> Result<(), MaintenanceError> {
         self.transact(move |hands| {
             let late = find(hands, table, day.start)?.ok_or_else(|| overtaken(table))?;
-            record(hands.connection, table, &day, late)
+            record(hands, table, &day, late)
         })
         .await
     }
@@ -429,18 +435,15 @@ fn forget(connection: &Connection, table: &Table, day: Micros) -> Result<(), duc
     connection.execute(sql, params![table.name, instant(day)]).map(drop)
 }
 
-pub(super) fn record(
-    connection: &Connection,
-    table: &Table,
-    day: &FiledDay,
-    late: bool,
-) -> Result<(), MaintenanceError> {
-    forget(connection, table, day.start)?;
+/// Takes down, in the open transaction, that a day is archived, and whether the database has rows of it as well.
+pub(super) fn record(hands: &Hands<'_>, table: &Table, day: &FiledDay, late: bool) -> Result<(), MaintenanceError> {
+    hands.bounds.archived_until(table, day.start.saturating_add(DAY));
+    forget(hands.connection, table, day.start)?;
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let checksum = day.checksum.to_string();
     let (rows, bytes) = (number(day.checksum.rows()), number(day.bytes));
     let values = params![table.name, instant(day.start), rows, checksum, bytes, day.file, late];
-    connection.execute(include_str!("../../queries/archive/record.sql"), values)?;
+    hands.connection.execute(include_str!("../../queries/archive/record.sql"), values)?;
     Ok(())
 }
 
@@ -452,6 +455,9 @@ impl Snapshot<'_> {
     /// The rows of a table as a relation for FROM: all that the database has, and the archived days that meet the span
     /// from `from` up to but not including `until`. Just the name of the table where no archived day does.
     pub fn rows(&self, table: &Table, from: Micros, until: Micros) -> Result<String, ReadError> {
+        if from >= self.shared.bounds.archive_end(table) {
+            return Ok(table.name.to_owned());
+        }
         let (relation, lease) = rows_of(self.connection, &self.shared.files, self.limit, table, from, until)?;
         self.leases.borrow_mut().extend(lease);
         Ok(relation)

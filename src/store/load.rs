@@ -41,6 +41,6 @@ impl Store {
 
     /// Takes down that the archive has a day, and whether there are rows of it in the database as well.
     pub async fn load_day(&self, table: &'static Table, day: FiledDay, late: bool) -> Result<(), MaintenanceError> {
-        self.maintenance.transact(move |hands| archive::record(hands.connection, table, &day, late)).await
+        self.maintenance.transact(move |hands| archive::record(hands, table, &day, late)).await
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use duckdb::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::rollup::Roller;
+use super::rollup::{Bounds, Roller};
 use super::table_writer::{TableWriteError, TableWriter};
 use crate::batch::Gate;
 use crate::tables::Table;
@@ -22,6 +22,8 @@ pub struct Hands<'a> {
     pub touched: &'a TouchedDays,
     /// Who keeps the roll-ups of each table.
     pub tables: &'a [(TableWriter, Roller)],
+    /// What questions are told.
+    pub bounds: &'a Bounds,
 }
 
 impl Hands<'_> {

@@ -52,8 +52,8 @@ pub use maintenance::{Maintenance, MaintenanceError};
 pub use monitor::Monitor;
 pub use reader::{Reader, Usage};
 pub use recover::Loss;
-pub use rollup::{FINEST, LEVELS, Level, Rollups, TableRollup, text as rollup_text};
-pub use snapshot::{ArchivedDay, NewestFirst, Rolled, Snapshot, Statement};
+pub use rollup::{FINEST, LEVELS, Level, Rolled, Rollups, TableRollup, text as rollup_text};
+pub use snapshot::{ArchivedDay, NewestFirst, Snapshot, Statement};
 pub use transaction::ReadTransaction;
 pub use value::Value;
 
@@ -101,6 +101,7 @@ impl Store {
         let shared = reader::Shared {
             files: files.clone(),
             rollups: rollups.clone(),
+            bounds: rollup::Bounds::default(),
             failure: failure.clone(),
             figures: figures.clone(),
         };
@@ -216,6 +217,8 @@ fn connect(path: &Path, settings: &StoreSettings) -> Result<Connection, duckdb::
         .threads(i64::try_from(settings.threads.max(1)).unwrap_or(i64::MAX))?
         .with("autoinstall_known_extensions", "false")?
         .with("autoload_known_extensions", "false")?
+        // A transaction is of the moment at which it begins, and not of its first look at the database.
+        .with("immediate_transaction_mode", "true")?
         // The writer checkpoints by itself, between transactions; this is for what is written before it runs.
         .with("checkpoint_threshold", format!("{}B", 2 * space::checkpoint_threshold(floor)))?
         .with("max_temp_directory_size", format!("{spill}B"))?;

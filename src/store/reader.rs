@@ -1,6 +1,6 @@
 //! The reading connections, and answers that stream from them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::failure::Failure;
 use super::figures::Figures;
 use super::interrupt::{Stopped, Watch};
-use super::rollup::Rollups;
+use super::rollup::{Bounds, Made, Rollups};
 use super::snapshot::{NewestFirst, Snapshot, Statement};
 use super::transaction::ReadTransaction;
 use super::value::{Value, bind};
@@ -45,6 +45,8 @@ pub struct Shared {
     pub files: Files,
     /// How far the roll-ups are.
     pub rollups: Rollups,
+    /// Between which instants there are roll-ups and archived days.
+    pub bounds: Bounds,
     /// Raised when the engine cannot go on.
     pub failure: Failure,
     /// What the writer has done.
@@ -91,7 +93,7 @@ impl Reader {
 
     /// About up to where the finest roll-ups of a table reach: a question that needs to know asks its [`Snapshot`].
     pub fn rolled_until(&self, table: &Table) -> Micros {
-        self.shared.rollups.until(table)
+        self.shared.bounds.made().until(table)
     }
 
     /// The connections of this pool.
@@ -147,7 +149,8 @@ impl Reader {
         let (lease, shared) = (self.pool.lease().await?, self.shared.clone());
         let looked = tokio::task::spawn_blocking(move || {
             // Each statement is a transaction of its own.
-            question(&Snapshot::new(lease.connection()?, &shared, &RefCell::default(), PATIENCE))
+            let made = shared.bounds.made();
+            question(&Snapshot::new(lease.connection()?, &shared, &RefCell::default(), PATIENCE, made))
         });
         looked.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
     }
@@ -173,14 +176,16 @@ impl Reader {
         let (lease, shared) = (self.pool.lease().await?, self.shared.clone());
         let planned = tokio::task::spawn_blocking(move || {
             let connection = lease.connection()?;
-            let sql = question(&Snapshot::new(connection, &shared, &RefCell::default(), PATIENCE))?;
+            let made = shared.bounds.made();
+            let sql = question(&Snapshot::new(connection, &shared, &RefCell::default(), PATIENCE, made))?;
             connection.prepare(&sql).map(drop).map_err(|error| ReadError::Invalid(error.to_string()))
         });
         planned.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
     }
 
     fn job(&self, lease: Lease, watch: Watch, limit: Duration) -> Job {
-        Job { lease, watch, leases: RefCell::default(), limit, shared: self.shared.clone() }
+        let made = Cell::new(self.shared.bounds.made());
+        Job { lease, watch, leases: RefCell::default(), limit, shared: self.shared.clone(), made }
     }
 
     /// Lets no further query start.
@@ -238,6 +243,8 @@ pub(super) struct Job {
     leases: RefCell<Vec<archive::Lease>>,
     limit: Duration,
     shared: Shared,
+    /// Up to where buckets were made just before the transaction began.
+    made: Cell<Made>,
 }
 
 impl Job {
@@ -255,11 +262,18 @@ impl Job {
         }
     }
 
-    /// Opens the transaction. The moment that it is of is that of its first look at the database, so it takes one.
+    /// Opens the transaction, at a moment at which nothing changes up to where buckets are made: where they are not, the
+    /// rows are still there.
     pub(super) fn begin(&self) -> Result<(), ReadError> {
         let connection = self.lease.connection()?;
-        connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
-        connection.execute_batch(include_str!("../../queries/schema/applied.sql")).map_err(failed)
+        loop {
+            self.made.set(self.shared.bounds.made());
+            connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
+            if self.shared.bounds.made() == self.made.get() {
+                return Ok(());
+            }
+            connection.execute_batch("ROLLBACK").map_err(failed)?;
+        }
     }
 
     /// Ends the transaction and gives the connection back. Says why it was stopped before, if it was.
@@ -276,7 +290,7 @@ impl Job {
 
     /// What is stored where, in the transaction that is open.
     pub(super) fn snapshot(&self) -> Result<Snapshot<'_>, ReadError> {
-        Ok(Snapshot::new(self.lease.connection()?, &self.shared, &self.leases, self.limit))
+        Ok(Snapshot::new(self.lease.connection()?, &self.shared, &self.leases, self.limit, self.made.get()))
     }
 
     /// Streams one answer in the transaction that is open.
@@ -302,7 +316,7 @@ impl Job {
         Q: FnOnce(&Snapshot<'_>) -> Result<Vec<Statement>, ReadError>,
     {
         let connection = self.lease.connection()?;
-        connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
+        self.begin()?;
         for statement in question(&self.snapshot()?)? {
             self.stream(connection, statement, opening, batches)?;
         }

@@ -9,7 +9,7 @@ use duckdb::Connection;
 use super::archive;
 use super::reader::{Shared, failed};
 use super::rollup::text::fill;
-use super::rollup::{LEVELS, Level, Reach};
+use super::rollup::{LEVELS, Made, Reach, Rolled};
 use super::value::Value;
 use crate::archive::Lease;
 use crate::batch::ReadError;
@@ -43,17 +43,6 @@ impl Statement {
     }
 }
 
-/// How far one level of a table's roll-ups reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rolled {
-    /// The level.
-    pub level: Level,
-    /// The first bucket that it holds.
-    pub from: Micros,
-    /// The end of its last bucket, exclusive.
-    pub until: Micros,
-}
-
 /// A day whose rows are in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchivedDay {
@@ -79,6 +68,8 @@ pub struct Snapshot<'a> {
     pub(super) limit: Duration,
     /// Files that the statements read: they stay until the transaction ends.
     pub(super) leases: &'a RefCell<Vec<Lease>>,
+    /// Up to where buckets were made before the transaction began.
+    made: Made,
 }
 
 impl<'a> Snapshot<'a> {
@@ -87,18 +78,14 @@ impl<'a> Snapshot<'a> {
         shared: &'a Shared,
         leases: &'a RefCell<Vec<Lease>>,
         limit: Duration,
+        made: Made,
     ) -> Self {
-        Self { connection, shared, limit, leases }
+        Self { connection, shared, limit, leases, made }
     }
 
     /// The levels of a table's roll-ups that hold anything, coarsest first.
-    pub fn rolled(&self, table: &Table) -> Result<Vec<Rolled>, ReadError> {
-        let reach = Reach::read(self.connection, table).map_err(failed)?;
-        let rolled = LEVELS.into_iter().rev().map(|level| {
-            let (from, until) = reach.of(level);
-            Rolled { level, from, until }
-        });
-        Ok(rolled.filter(|rolled| rolled.from < rolled.until).collect())
+    pub fn rolled(&self, table: &Table) -> Vec<Rolled> {
+        self.shared.bounds.rolled(table, &self.made)
     }
 
     /// About how many rows a second a table has where its roll-ups end; `None` while it is not known.

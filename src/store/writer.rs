@@ -9,11 +9,12 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::archive::archive_end;
 use super::checkpoint::Checkpoints;
 use super::error::StoreError;
 use super::maintenance::{Hands, Task, Tasks, TouchedDays};
 use super::reader::Shared;
-use super::rollup::{Past, Roller, Stepped, Worker};
+use super::rollup::{Bounds, Past, Reach, Roller, Stepped, Worker};
 use super::space::Space;
 use super::table_writer::{TableWriteError, TableWriter};
 use crate::batch::{BatchReceiver, Shortage, Write, WriteError};
@@ -83,6 +84,7 @@ impl Writer {
         checkpoints: Checkpoints,
     ) -> Result<Self, StoreError> {
         let writers = |table| {
+            begin_bounds(&connection, table, &shared.bounds)?;
             Ok::<_, duckdb::Error>((
                 TableWriter::new(&connection, table)?,
                 Roller::new(&connection, table, pace.rollup_interval, shared.files.clone())?,
@@ -121,7 +123,12 @@ impl Writer {
                 }
                 Woken::Task(task) => {
                     self.settle();
-                    task(&Hands { connection: &self.connection, touched: &self.touched, tables: &self.tables });
+                    task(&Hands {
+                        connection: &self.connection,
+                        touched: &self.touched,
+                        tables: &self.tables,
+                        bounds: &self.shared.bounds,
+                    });
                     self.tables.iter_mut().for_each(|(writer, _)| writer.archive_changed());
                     self.keep_log_short();
                     continue;
@@ -348,11 +355,20 @@ impl Writer {
     fn rolled(&mut self, stepped: Stepped) {
         let mut rollers = self.tables.iter_mut().map(|(_, roller)| roller);
         let Some(roller) = rollers.find(|roller| std::ptr::eq(roller.table(), stepped.table)) else { return };
-        if let Err(error) = roller.stepped(stepped) {
-            self.shared.failure.notice(&error.to_string());
-            tracing::error!(table = roller.table().name, %error, "a roll-up was not made; rows answer in its place");
+        match roller.stepped(stepped) {
+            Ok(until) => self.shared.bounds.made_until(roller.table(), until),
+            Err(error) => {
+                self.shared.failure.notice(&error.to_string());
+                tracing::error!(table = roller.table().name, %error, "a roll-up was not made; rows answer in its place");
+            }
         }
     }
+}
+
+/// Tells questions, before there are any, what the database says of a table.
+fn begin_bounds(connection: &Connection, table: &Table, bounds: &Bounds) -> Result<(), duckdb::Error> {
+    bounds.begin(table, &Reach::read(connection, table)?, archive_end(connection, table)?);
+    Ok(())
 }
 
 /// The oldest instant of a write's rows.

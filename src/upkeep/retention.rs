@@ -77,7 +77,7 @@ impl Retention {
         dry_run: bool,
     ) -> Result<Option<Dropped>, ArchiveError> {
         // What the roll-ups keep has to be in them first.
-        let rolled = self.reader.look(move |snapshot| snapshot.rolled(table)).await?;
+        let rolled = self.reader.look(move |snapshot| Ok(snapshot.rolled(table))).await?;
         let Some(rolled) = rolled.into_iter().find(|rolled| rolled.level == FINEST) else { return Ok(None) };
         let before = before.min(time::day_start(rolled.until));
         let mut hot = self.reader.hot_days(table, before, LIMIT).await?;

@@ -46,7 +46,7 @@ pub async fn check(directory: &Path, calendar: &Calendar) {
 }
 
 async fn check_buckets(store: &Store, table: &'static Table, calendar: &Calendar) {
-    let rolled = store.reader().look(move |snapshot| snapshot.rolled(table)).await.unwrap();
+    let rolled = store.reader().look(move |snapshot| Ok(snapshot.rolled(table))).await.unwrap();
     for rolled in rolled {
         // Sums of what clients sent are exact; those of what the program has seen of its machine are not.
         let (from, until) = (rolled.from.max(calendar.kept_from()), rolled.until.min(calendar.end()));

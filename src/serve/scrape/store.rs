@@ -74,7 +74,7 @@ fn rollups(state: &AppState, text: &mut Exposition) {
     text.gauge(
         "observability_rollup_lag_seconds",
         "Time of complete buckets that are not made yet; rows answer for them.",
-        tables.iter().map(|(table, progress)| ([("table", *table)], seconds(progress.lag()))),
+        tables.iter().map(|(table, progress)| ([("table", *table)], seconds(progress.lag))),
     );
     text.gauge(
         "observability_rollup_share_ratio",

@@ -26,8 +26,8 @@ pub type ByTable = BTreeMap<&'static str, TableRollup>;
 pub struct TableRollup {
     /// Buckets are made up to here, exclusive.
     pub until: Micros,
-    /// Buckets are complete up to here; what is between is answered from rows meanwhile.
-    pub complete: Micros,
+    /// The time of complete buckets that are not made yet: rows answer in their place.
+    pub lag: Micros,
     /// The part of the complete buckets that is made, 0 to 1.
     pub share: f64,
     /// Whether there is any bucket.
@@ -41,14 +41,9 @@ pub struct TableRollup {
 }
 
 impl TableRollup {
-    /// The time of complete buckets that are not made yet.
-    pub fn lag(&self) -> Micros {
-        self.complete.saturating_sub(self.until).max(0)
-    }
-
     /// Whether a long way is being made up for.
     pub fn is_filling(&self) -> bool {
-        self.lag() > WORTH_SAYING
+        self.lag > WORTH_SAYING
     }
 }
 
@@ -63,11 +58,6 @@ impl Rollups {
         self.tables.borrow().get(table.name).map_or(1, |known| known.labels.max(1))
     }
 
-    /// Up to where the buckets of a table were made at the last look; 1970 when there was none yet.
-    pub fn until(&self, table: &Table) -> Micros {
-        self.tables.borrow().get(table.name).map_or(0, |known| known.until)
-    }
-
     /// Rows a second of a table where no buckets are made yet, as far as it is known.
     pub fn rows_per_second(&self, table: &Table) -> Option<f64> {
         self.tables.borrow().get(table.name).and_then(|known| known.rows_per_second)
@@ -77,13 +67,14 @@ impl Rollups {
     pub(in crate::store) fn report(&self, roller: &Roller, labels: usize) {
         let name = roller.table().name;
         let (until, complete) = roller.position();
+        let oldest = roller.oldest().unwrap_or(until);
         // Before the first row there is nothing to make.
-        let until = until.max(roller.oldest().map_or(until, |oldest| time::floor(oldest, FINEST.width())));
-        let oldest = roller.oldest().unwrap_or(until).min(until);
+        let made = until.max(time::floor(oldest, FINEST.width()));
+        let lag = complete.saturating_sub(made).max(0);
         let length = complete.saturating_sub(oldest).max(1);
-        let share = (until.saturating_sub(oldest) as f64 / length as f64).clamp(0.0, 1.0);
+        let share = (made.saturating_sub(oldest) as f64 / length as f64).clamp(0.0, 1.0);
         let said = self.tables.borrow().get(name).and_then(|table| table.said);
-        let far = complete.saturating_sub(until) > WORTH_SAYING;
+        let far = lag > WORTH_SAYING;
         let tenths = (share * 10.0) as u8;
         let said = match said {
             None if far => {
@@ -98,7 +89,7 @@ impl Rollups {
         };
         let has_buckets = roller.oldest().is_some_and(|oldest| oldest < until);
         let rows_per_second = roller.rows_per_second();
-        let now = TableRollup { until, complete, share, has_buckets, labels, rows_per_second, said };
+        let now = TableRollup { until, lag, share, has_buckets, labels, rows_per_second, said };
         self.tables.send_if_modified(|tables| tables.insert(name, now) != Some(now));
     }
 }

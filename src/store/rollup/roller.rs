@@ -184,8 +184,8 @@ impl Roller {
         (self.until < complete).then_some(step)
     }
 
-    /// A step has ended. What it did not make is made of rows later.
-    pub fn stepped(&mut self, stepped: Stepped) -> Result<(), TableWriteError> {
+    /// A step has ended. What it did not make is made of rows later. Says up to where buckets are made now.
+    pub fn stepped(&mut self, stepped: Stepped) -> Result<Micros, TableWriteError> {
         self.until = stepped.until?;
         self.behind = self.until < stepped.complete;
         if stepped.took < STEP.0 {
@@ -193,7 +193,7 @@ impl Roller {
         } else if stepped.took > STEP.1 {
             self.span = (self.span / 2).max(SPAN.0);
         }
-        Ok(())
+        Ok(self.until)
     }
 
     /// Whether the last step came too early for the last rows.
