@@ -80,7 +80,7 @@ pub struct StoreSettings {
     pub write_interval: Duration,
     /// Complete buckets of roll-ups are made at the latest after this time.
     pub rollup_interval: Duration,
-    /// What the database may use for its buffers, in bytes.
+    /// What the server may take while rows come in, in bytes; see [`StoreSettings::database_memory_bytes`].
     pub memory_limit_bytes: u64,
     /// Threads that the database computes with.
     pub threads: usize,
@@ -97,6 +97,12 @@ pub struct StoreSettings {
 }
 
 impl StoreSettings {
+    /// What the database may use for its buffers, in bytes: half of what the server may take. The other half is for rows on
+    /// their way, for what users' SQL computes, and for freed memory that the allocator keeps.
+    pub fn database_memory_bytes(&self) -> u64 {
+        self.memory_limit_bytes / 2
+    }
+
     /// Where archived days are: `archive/observability` beside `observability.duckdb` unless a place is named.
     pub fn archive(&self) -> Location {
         self.archive.clone().unwrap_or_else(|| Location::Directory(self.beside("archive")))
@@ -206,7 +212,7 @@ impl Default for StoreSettings {
             batch_size: 100,
             write_interval: Duration::from_secs(1),
             rollup_interval: Duration::from_secs(10),
-            memory_limit_bytes: 1 << 30,
+            memory_limit_bytes: 2 << 30,
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             readers: 32,
             queue_bytes: 256 << 20,
