@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use self::mapping::Mapping;
+use crate::budget::MemoryShares;
 use crate::location::Location;
 pub use ages::{ArchiveSettings, RetentionSettings, level_name, table_name};
 pub use tls::TlsError;
@@ -80,7 +81,7 @@ pub struct StoreSettings {
     pub write_interval: Duration,
     /// Complete buckets of roll-ups are made at the latest after this time.
     pub rollup_interval: Duration,
-    /// What the server may take while rows come in, in bytes; see [`StoreSettings::database_memory_bytes`].
+    /// What the server may take, in bytes; see [`StoreSettings::memory`].
     pub memory_limit_bytes: u64,
     /// Threads that the database computes with.
     pub threads: usize,
@@ -97,10 +98,9 @@ pub struct StoreSettings {
 }
 
 impl StoreSettings {
-    /// What the database may use for its buffers, in bytes: half of what the server may take. The other half is for rows on
-    /// their way, for what users' SQL computes, and for freed memory that the allocator keeps.
-    pub fn database_memory_bytes(&self) -> u64 {
-        self.memory_limit_bytes / 2
+    /// Who may take how much of the memory limit.
+    pub fn memory(&self) -> MemoryShares {
+        MemoryShares::of(self.memory_limit_bytes)
     }
 
     /// Where archived days are: `archive/observability` beside `observability.duckdb` unless a place is named.

@@ -13,11 +13,14 @@
 //! * [`encode`] turns answers into JSON, Arrow, Parquet, CSV.
 //! * [`serve`] is what clients talk to; [`metrics`] counts what the server itself does.
 //!
+//! [`budget`] says who may take how much of what the machine gives.
+//!
 //! [`server::run`] puts them together; [`cli`] and [`config`] say how; [`log`] and [`time`] serve them all.
 
 pub mod archive;
 pub mod backup;
 pub mod batch;
+pub mod budget;
 pub mod cli;
 pub mod collect;
 pub mod config;

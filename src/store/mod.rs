@@ -213,7 +213,7 @@ fn connect(path: &Path, settings: &StoreSettings) -> Result<Connection, duckdb::
     // Half of what may be used: what a query spills must not be what the writer lacks.
     let spill = disk.map_or(1 << 50, |disk| disk.free.saturating_sub(floor) / 2);
     let config = Config::default()
-        .max_memory(&format!("{}B", settings.database_memory_bytes()))?
+        .max_memory(&format!("{}B", settings.memory().engine))?
         .threads(i64::try_from(settings.threads.max(1)).unwrap_or(i64::MAX))?
         .with("autoinstall_known_extensions", "false")?
         .with("autoload_known_extensions", "false")?

@@ -1,0 +1,55 @@
+//! What the machine gives, and who may draw how much of it.
+//!
+//! Memory is divided once, at startup, by [`MemoryShares`]. Whoever holds memory (or another countable resource) on behalf of
+//! a client takes a [`Reservation`] from the [`Budget`] of that purpose before it allocates, and gives it back by dropping it.
+//! What a budget cannot give is refused: at once, or after a bounded wait.
+
+mod reservation;
+
+pub use reservation::{Budget, Exhausted, Reservation};
+
+/// How `--memory-limit` is divided. The shares add up to the whole.
+///
+/// | share | part | who draws on it |
+/// |---|---|---|
+/// | `engine` | 1/2 | DuckDB: `queries` of it for what clients read, the rest for the writer and its checkpoints |
+/// | `sql` | 1/4 | users' SQL, all of it together |
+/// | `ingest` | 1/8 | request bodies and what they unfold to, until the writer's queue has them |
+/// | `queue` | 1/16 | batches that wait for the writer |
+/// | `rest` | 1/16 | sockets, frames, labels, responses on their way, the program itself |
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryShares {
+    /// What the database engine may take, in bytes.
+    pub engine: u64,
+    /// The part of `engine` that queries may take together, in bytes.
+    pub queries: u64,
+    /// What users' SQL may take outside of the engine, in bytes.
+    pub sql: u64,
+    /// Request bodies while they are received and decoded, in bytes.
+    pub ingest: u64,
+    /// Batches that wait for the writer, in bytes.
+    pub queue: u64,
+}
+
+impl MemoryShares {
+    /// The shares of a server that may take `limit` bytes.
+    pub fn of(limit: u64) -> Self {
+        let engine = limit / 2;
+        Self { engine, queries: engine / 8 * 5, sql: limit / 4, ingest: limit / 8, queue: limit / 16 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_never_exceed_the_limit() {
+        for limit in [0, 1, 64 << 20, 1 << 30, u64::MAX] {
+            let shares = MemoryShares::of(limit);
+            let drawn = shares.engine as u128 + shares.sql as u128 + shares.ingest as u128 + shares.queue as u128;
+            assert!(drawn <= limit as u128);
+            assert!(shares.queries <= shares.engine);
+        }
+    }
+}
