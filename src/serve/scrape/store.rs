@@ -89,7 +89,7 @@ fn readers(state: &AppState, measured: Option<&Measured>, text: &mut Exposition)
     text.gauge("observability_readers_limit", "How many may be at one time.", one(usage.all as f64));
     let memory = measured.map(|measured| measured.memory_bytes as f64);
     text.gauge("observability_database_memory_bytes", "Memory of the database for its buffers.", one(memory));
-    let limit = state.settings.store.database_memory_bytes() as f64;
+    let limit = state.settings.store.memory().engine as f64;
     text.gauge("observability_database_memory_limit_bytes", "What it may take.", one(limit));
     let spilled = measured.map(|measured| measured.spilled_bytes as f64);
     text.gauge("observability_database_spilled_bytes", "What it has put aside on disk meanwhile.", one(spilled));
