@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use self::mapping::Mapping;
-use crate::budget::MemoryShares;
+use crate::budget::{MemoryShares, ReaderShares};
 use crate::location::Location;
 pub use ages::{ArchiveSettings, RetentionSettings, level_name, table_name};
 pub use tls::TlsError;
@@ -85,7 +85,7 @@ pub struct StoreSettings {
     pub memory_limit_bytes: u64,
     /// Threads that the database computes with.
     pub threads: usize,
-    /// Queries that may read at one time.
+    /// Connections for the API's own queries; see [`StoreSettings::reader_shares`].
     pub readers: usize,
     /// Batches that may wait for the writer, in bytes.
     pub queue_bytes: usize,
@@ -101,6 +101,11 @@ impl StoreSettings {
     /// Who may take how much of the memory limit.
     pub fn memory(&self) -> MemoryShares {
         MemoryShares::of(self.memory_limit_bytes)
+    }
+
+    /// How many connections each kind of query has.
+    pub fn reader_shares(&self) -> ReaderShares {
+        ReaderShares::of(self.readers)
     }
 
     /// Where archived days are: `archive/observability` beside `observability.duckdb` unless a place is named.

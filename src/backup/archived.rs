@@ -41,7 +41,7 @@ pub(super) struct Archived {
 pub(super) async fn moment(reader: &Reader, files: &Files) -> Result<(ReadTransaction, Archived), BackupError> {
     let mut attempt = 1;
     loop {
-        let transaction = reader.begin().await?;
+        let transaction = reader.held().begin(Duration::MAX).await?;
         let archived = Archived::of(&transaction, files).await?;
         if archived.is_settled() || attempt == ATTEMPTS {
             return Ok((transaction, archived));

@@ -148,7 +148,7 @@ async fn compare(
 ) -> Result<(), BackupError> {
     let mut counter = Counter::begin(watcher, Step::Checking, table.name, of_table.rows);
     let statement = Statement::new(fill(include_str!("../../queries/backup/all.sql"), table), Vec::new());
-    let transaction = store.reader().begin().await?;
+    let transaction = store.reader().held().begin(std::time::Duration::MAX).await?;
     let mut rows = transaction.query(statement).await?;
     let mut checksum = Checksum::default();
     while let Some(batch) = rows.try_next().await? {

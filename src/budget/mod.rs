@@ -4,8 +4,10 @@
 //! a client takes a [`Reservation`] from the [`Budget`] of that purpose before it allocates, and gives it back by dropping it.
 //! What a budget cannot give is refused: at once, or after a bounded wait.
 
+mod readers;
 mod reservation;
 
+pub use readers::ReaderShares;
 pub use reservation::{Budget, Exhausted, Reservation};
 
 /// How `--memory-limit` is divided. The shares add up to the whole.

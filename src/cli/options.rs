@@ -132,7 +132,7 @@ pub(super) struct StoreOptions {
     #[serde(deserialize_with = "from_file")]
     threads: Option<Whole<1, 1024>>,
 
-    /// Queries that may read the database at one time [default: 32]
+    /// Database connections for named queries; exports have a quarter as many, users' SQL half as many [default: 32]
     #[arg(long, env = "OBSERVABILITY_READERS", value_name = "N")]
     #[serde(deserialize_with = "from_file")]
     readers: Option<Whole<1, 1024>>,

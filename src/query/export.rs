@@ -41,7 +41,7 @@ impl Queries {
             let rows = include_str!("../../queries/export/rows.sql");
             spans.into_iter().map(|span| export.statement(rows, span, snapshot)).collect()
         };
-        self.reader.ask(rows, self.export_time_limit).await
+        self.reader.exports().ask(rows, self.export_time_limit).await
     }
 }
 

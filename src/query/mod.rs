@@ -53,7 +53,7 @@ pub struct Queries {
 impl Queries {
     /// Asks `reader`, with the texts of `named`, within `settings`.
     pub fn new(reader: Reader, named: Arc<NamedQueries>, settings: &QuerySettings) -> Self {
-        let sql = Arc::new(sql::Session::new(reader.clone(), settings.clone()));
+        let sql = Arc::new(sql::Session::new(reader.sql(), settings.clone()));
         Self {
             reader,
             named,

@@ -85,6 +85,11 @@ impl Watch {
         }
     }
 
+    /// Why the query was stopped, if it was.
+    pub fn stopped(&self) -> Option<Stopped> {
+        self.shared.lock().1
+    }
+
     /// The query has ended: no interrupt is sent from here on. Says why it was stopped, if it was.
     pub fn finish(&self) -> Option<Stopped> {
         self.ended.cancel();

@@ -23,6 +23,7 @@ mod load;
 pub mod lock;
 mod maintenance;
 mod monitor;
+mod pool;
 mod reader;
 mod recover;
 mod rollup;
@@ -50,7 +51,8 @@ pub use failure::Failure;
 pub use figures::Figures;
 pub use maintenance::{Maintenance, MaintenanceError};
 pub use monitor::Monitor;
-pub use reader::{Reader, Usage};
+pub use pool::{Purpose, Usage};
+pub use reader::Reader;
 pub use recover::Loss;
 pub use rollup::{FINEST, LEVELS, Level, Rolled, Rollups, TableRollup, text as rollup_text};
 pub use snapshot::{ArchivedDay, NewestFirst, Snapshot, Statement};
@@ -60,11 +62,6 @@ pub use value::Value;
 use crate::archive::Files;
 use crate::batch::{BatchSender, channel};
 use crate::config::StoreSettings;
-
-/// Connections kept for questions about the server itself.
-const RESERVED_READERS: usize = 2;
-/// Connections for transactions that are held open: a backup, one at a time.
-const HELD_READERS: usize = 1;
 
 /// The open database.
 pub struct Store {
@@ -93,7 +90,6 @@ impl Store {
         let connection = legacy::rebuild(connection, settings)?;
         schema::migrate(&connection)?;
         recover::report(&connection, &losses)?;
-        let clones = |count| (0..count).map(|_| connection.try_clone()).collect::<Result<Vec<_>, _>>();
         let (failure, rollups) = (Failure::default(), Rollups::default());
         let files = Files::new(&settings.archive(), &settings.archive_cache(), settings.archive_cache_bytes)
             .map_err(Box::new)?;
@@ -105,9 +101,8 @@ impl Store {
             failure: failure.clone(),
             figures: figures.clone(),
         };
-        let (clients, reserve, held) =
-            (clones(settings.readers.max(1))?, clones(RESERVED_READERS)?, clones(HELD_READERS)?);
-        let reader = Reader::new([clients, reserve, held], shared.clone());
+        let pools = pool::Pools::clone_of(&connection, &settings.reader_shares())?;
+        let reader = Reader::new(pools, shared.clone());
         let monitor = Monitor {
             contents: Contents::new(reader.reserved()),
             figures: figures.clone(),

@@ -1,20 +1,21 @@
 //! The reading connections, and answers that stream from them.
 
 use std::cell::{Cell, RefCell};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use duckdb::Connection;
 use futures::StreamExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 use super::figures::Figures;
 use super::interrupt::{Stopped, Watch};
+use super::pool::{Lease, PATIENCE, Pools, Purpose, Usage};
 use super::rollup::{Bounds, Made, Rollups};
 use super::snapshot::{NewestFirst, Snapshot, Statement};
 use super::transaction::ReadTransaction;
@@ -26,15 +27,12 @@ use crate::time::Micros;
 
 /// Batches between the database and the socket of one query.
 pub(super) const BATCHES_IN_FLIGHT: usize = 8;
-/// How long a query may wait for a connection.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Reads from the database, through a pool of connections. Clones share the pool.
 #[derive(Clone)]
 pub struct Reader {
-    pool: Arc<Pool>,
-    reserve: Arc<Pool>,
-    held: Arc<Pool>,
+    pools: Arc<Pools>,
+    purpose: Purpose,
     shared: Shared,
 }
 
@@ -53,37 +51,44 @@ pub struct Shared {
     pub figures: Figures,
 }
 
-/// How many connections are in use, and how many there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Usage {
-    /// In use now.
-    pub used: usize,
-    /// All of them.
-    pub all: usize,
-}
-
-struct Pool {
-    all: usize,
-    /// Idle connections. A mutex held only for a push or a pop.
-    idle: Mutex<Vec<Connection>>,
-    /// As many permits as there are connections.
-    free: Arc<Semaphore>,
-}
-
 pub(super) type Opening = oneshot::Sender<Result<SchemaRef, ReadError>>;
 pub(super) type Batches = mpsc::Sender<Result<RecordBatch, ReadError>>;
 
 impl Reader {
-    /// A pool of connections, a small one in reserve, and one for transactions that are held open.
-    pub fn new(connections: [Vec<Connection>; 3], shared: Shared) -> Self {
-        let [pool, reserve, held] = connections.map(|connections| Arc::new(Pool::new(connections)));
-        Self { pool, reserve, held, shared }
+    /// Reads through `pools`, as named queries do unless another pool is picked.
+    pub fn new(pools: Pools, shared: Shared) -> Self {
+        Self { pools: Arc::new(pools), purpose: Purpose::Named, shared }
     }
 
-    /// Reads through the reserve: for short questions about the server itself, which must be answered however many
+    /// Reads through the connections for `purpose`.
+    pub fn of(&self, purpose: Purpose) -> Self {
+        Self { purpose, ..self.clone() }
+    }
+
+    /// Reads through the connections of named queries.
+    pub fn named(&self) -> Self {
+        self.of(Purpose::Named)
+    }
+
+    /// Reads through the connections of exports.
+    pub fn exports(&self) -> Self {
+        self.of(Purpose::Exports)
+    }
+
+    /// Reads through the connections of users' SQL.
+    pub fn sql(&self) -> Self {
+        self.of(Purpose::Sql)
+    }
+
+    /// Reads through the reserve: for short queries about the server itself, which must be answered however many
     /// clients are being served, and however slowly they read.
     pub fn reserved(&self) -> Self {
-        Self { pool: self.reserve.clone(), ..self.clone() }
+        self.of(Purpose::Reserved)
+    }
+
+    /// Reads through the connection of backups.
+    pub fn held(&self) -> Self {
+        self.of(Purpose::Held)
     }
 
     /// How many labels a table has at the most.
@@ -96,10 +101,9 @@ impl Reader {
         self.shared.bounds.made().until(table)
     }
 
-    /// The connections of this pool.
+    /// The connections that serve clients.
     pub fn usage(&self) -> Usage {
-        let all = self.pool.all;
-        Usage { used: all.saturating_sub(self.pool.free.available_permits()), all }
+        self.pools.usage()
     }
 
     /// Runs a statement with its parameters, `$1` first, and streams the answer. See [`Reader::ask`].
@@ -123,7 +127,7 @@ impl Reader {
     where
         Q: FnOnce(&Snapshot<'_>) -> Result<Vec<Statement>, ReadError> + Send + 'static,
     {
-        let lease = self.pool.lease().await?;
+        let lease = self.pools.of(self.purpose).lease().await?;
         let abandoned = CancellationToken::new();
         let (opening, opened) = oneshot::channel();
         let (batches, received) = mpsc::channel(BATCHES_IN_FLIGHT);
@@ -146,7 +150,7 @@ impl Reader {
         T: Send + 'static,
         Q: FnOnce(&Snapshot<'_>) -> Result<T, ReadError> + Send + 'static,
     {
-        let (lease, shared) = (self.pool.lease().await?, self.shared.clone());
+        let (lease, shared) = (self.pools.of(self.purpose).lease().await?, self.shared.clone());
         let looked = tokio::task::spawn_blocking(move || {
             // Each statement is a transaction of its own.
             let made = shared.bounds.made();
@@ -155,17 +159,16 @@ impl Reader {
         looked.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
     }
 
-    /// Opens a transaction that is asked one statement after the other, for as long as it takes: everything that it
-    /// answers is as of now. Must be called on a runtime.
+    /// Opens a transaction that runs one statement after the other: all of them see one snapshot. `limit` is the time
+    /// that it may stay open. Must be called on a runtime.
     ///
-    /// While it is open, the database keeps what is replaced or deleted; checkpoints go on. There is one at a time:
-    /// [`ReadError::Busy`] says that another one is still open after some seconds.
-    pub async fn begin(&self) -> Result<ReadTransaction, ReadError> {
-        let lease = self.held.lease().await?;
+    /// While it is open, the database keeps what is replaced or deleted; checkpoints go on. [`ReadError::Busy`] says that
+    /// no connection of this pool became free for some seconds.
+    pub async fn begin(&self, limit: Duration) -> Result<ReadTransaction, ReadError> {
+        let lease = self.pools.of(self.purpose).lease().await?;
         let abandoned = CancellationToken::new();
-        // About thirty years: whoever holds the transaction ends it.
-        let watch = Watch::start(lease.connection()?.interrupt_handle(), Duration::MAX, abandoned.clone());
-        ReadTransaction::begin(self.job(lease, watch, Duration::MAX), abandoned.drop_guard()).await
+        let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone());
+        ReadTransaction::begin(self.job(lease, watch, limit), abandoned.drop_guard()).await
     }
 
     /// Whether the statement that `question` gives can be planned; why not is [`ReadError::Invalid`].
@@ -173,7 +176,7 @@ impl Reader {
     where
         Q: FnOnce(&Snapshot<'_>) -> Result<Arc<str>, ReadError> + Send + 'static,
     {
-        let (lease, shared) = (self.pool.lease().await?, self.shared.clone());
+        let (lease, shared) = (self.pools.of(self.purpose).lease().await?, self.shared.clone());
         let planned = tokio::task::spawn_blocking(move || {
             let connection = lease.connection()?;
             let made = shared.bounds.made();
@@ -190,48 +193,7 @@ impl Reader {
 
     /// Lets no further query start.
     pub fn close(&self) {
-        self.pool.free.close();
-        self.reserve.free.close();
-        self.held.free.close();
-    }
-}
-
-impl Pool {
-    fn new(connections: Vec<Connection>) -> Self {
-        let free = Arc::new(Semaphore::new(connections.len()));
-        Self { all: connections.len(), idle: Mutex::new(connections), free }
-    }
-
-    /// Waits for a connection to become free, for some seconds.
-    async fn lease(self: &Arc<Self>) -> Result<Lease, ReadError> {
-        let permit = tokio::time::timeout(PATIENCE, self.free.clone().acquire_owned()).await;
-        let permit = permit.map_err(|_| ReadError::Busy)?.map_err(|_| ReadError::Stopping)?;
-        Ok(Lease { connection: self.idle().pop(), pool: self.clone(), _permit: permit })
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A connection out of the pool, to which it goes back however its use ends.
-struct Lease {
-    /// Taken when it goes back.
-    connection: Option<Connection>,
-    pool: Arc<Pool>,
-    /// Dropped last, when the connection is back.
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Lease {
-    fn connection(&self) -> Result<&Connection, ReadError> {
-        self.connection.as_ref().ok_or(ReadError::Stopping)
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.pool.idle().extend(self.connection.take());
+        self.pools.close();
     }
 }
 
@@ -299,6 +261,10 @@ impl Job {
         let connection = self.lease.connection();
         let answered = connection.and_then(|connection| self.stream(connection, statement, &mut opening, batches));
         self.notice(&answered);
+        let answered = answered.map_err(|error| match self.watch.stopped() {
+            Some(Stopped::TimedOut(limit)) => ReadError::TimedOut(limit),
+            _ => error,
+        });
         tell(answered, opening, batches);
     }
 

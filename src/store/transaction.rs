@@ -1,4 +1,4 @@
-//! A read transaction that stays open and is asked one statement after the other.
+//! A read transaction that stays open and runs one statement after the other.
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
@@ -37,7 +37,7 @@ impl ReadTransaction {
         Ok(Self { tasks, _abandon_when_dropped: guard })
     }
 
-    /// Runs a statement and streams its answer. The next one waits until this answer has been read or dropped.
+    /// Runs a statement and streams its result. The next one waits until this result has been read or dropped.
     pub async fn query(&self, statement: Statement) -> Result<BatchStream, ReadError> {
         let (opening, opened) = oneshot::channel();
         let (batches, received) = mpsc::channel(BATCHES_IN_FLIGHT);
