@@ -4,6 +4,7 @@
 //! these defaults, in that order of precedence, and checked once; nothing downstream checks again.
 
 mod ages;
+mod authority;
 pub mod mapping;
 mod tls;
 
@@ -15,6 +16,7 @@ use self::mapping::Mapping;
 use crate::budget::{MemoryShares, ReaderShares};
 use crate::location::Location;
 pub use ages::{ArchiveSettings, RetentionSettings, level_name, table_name};
+pub use authority::{Authority, Host, Origin};
 pub use tls::TlsError;
 
 /// Everything the server can be told.
@@ -55,10 +57,31 @@ pub struct ServerSettings {
     pub access_log: bool,
     /// Origins that a browser may call from, with credentials.
     pub cors_origins: Vec<String>,
+    /// What the server is called, beside what it listens as.
+    pub allowed_hosts: AllowedHosts,
+    /// Connections at one time, as far as there are descriptors for them.
+    pub max_connections: usize,
+    /// Connections of one address at one time, other than this machine's own; a quarter of all unless it is set.
+    pub max_connections_per_address: Option<usize>,
     /// WebSocket clients at one time; one more is refused at the handshake.
     pub max_websocket_clients: usize,
     /// Largest request body, in bytes after decompression.
     pub max_body_bytes: usize,
+}
+
+/// Names and addresses of a server, beside those that it knows of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowedHosts {
+    /// These.
+    Named(Vec<Host>),
+    /// Whatever a request says.
+    Any,
+}
+
+impl Default for AllowedHosts {
+    fn default() -> Self {
+        Self::Named(Vec::new())
+    }
 }
 
 /// Certificate and key, PEM files.
@@ -204,6 +227,9 @@ impl Default for ServerSettings {
             tls: None,
             access_log: false,
             cors_origins: vec!["http://localhost:3000".into(), "http://localhost:5173".into()],
+            allowed_hosts: AllowedHosts::default(),
+            max_connections: 16_384,
+            max_connections_per_address: None,
             max_websocket_clients: 10_000,
             max_body_bytes: 64 << 20,
         }

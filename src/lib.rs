@@ -11,7 +11,7 @@
 //! * [`backup`] saves it while it is written to, and brings it back; [`location`] is where files are kept outside it.
 //! * [`upkeep`] is what happens once a day: old days are archived, older ones dropped.
 //! * [`encode`] turns answers into JSON, Arrow, Parquet, CSV.
-//! * [`serve`] is what clients talk to; [`metrics`] counts what the server itself does.
+//! * [`listen`] takes their connections in; [`serve`] is what they talk to; [`metrics`] counts what the server itself does.
 //!
 //! [`budget`] says who may take how much of what the machine gives.
 //!
@@ -26,6 +26,7 @@ pub mod collect;
 pub mod config;
 pub mod encode;
 pub mod ingest;
+pub mod listen;
 pub mod live;
 pub mod location;
 pub mod log;

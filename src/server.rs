@@ -1,27 +1,27 @@
 //! Puts the parts together, in the order of the data, and takes them apart in the same order.
 
+mod tasks;
+
 use std::convert::Infallible;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::Request;
-use axum::response::Response;
-use axum_server::tls_rustls::RustlsConfig;
-use hyper::body::Incoming;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tower::Service;
-use tower::make::Shared;
 
+use self::tasks::Tasks;
 use crate::backup::Backups;
 use crate::batch::{Gate, ReadError};
+use crate::budget::DescriptorShares;
 use crate::collect::{self, Restored};
-use crate::config::Settings;
+use crate::config::{Settings, TlsError};
+use crate::listen::{self, Connections, Limits, Listener};
 use crate::live::Live;
 use crate::log::RecentLogs;
 use crate::query::{NamedQueries, Queries, QueryFileError};
-use crate::serve::{self, AppState, traffic::Traffic, ws};
+use crate::serve::{self, AppState, guard::Guard, traffic::Traffic, ws};
 use crate::store::{Failure, Store, StoreError};
 use crate::time;
 use crate::upkeep::Upkeep;
@@ -46,15 +46,8 @@ pub enum ServerError {
     #[error(transparent)]
     Queries(#[from] QueryFileError),
     /// The certificate or its key.
-    #[error("cannot use the certificate {} with the key {}: {source}", .certificate.display(), .key.display())]
-    Tls {
-        /// The certificate file.
-        certificate: PathBuf,
-        /// The key file.
-        key: PathBuf,
-        /// What is wrong.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The engine gave up.
     #[error(
         "the database engine failed and has to be opened again: start the server again, acknowledged rows are safe"
@@ -77,10 +70,9 @@ pub async fn run(
     time::monotonic_seconds();
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    let tls = match &settings.server.tls {
-        Some(tls) => Some(certificate(&tls.certificate, &tls.key).await?),
-        None => None,
-    };
+    let socket = tokio::net::TcpListener::from_std(listener)?;
+    let tls = settings.server.tls.as_ref().map(|tls| tls.load()).transpose()?;
+    let connections = Arc::new(Connections::new(limits(&settings)));
 
     let store = Store::open(&settings.store)?;
     let named = Arc::new(NamedQueries::new(queries_directory(&settings)));
@@ -94,15 +86,18 @@ pub async fn run(
     for loss in store.losses().iter().filter(|loss| loss.reason.is_some()) {
         live.alerts.set("database_log_damaged", "critical", Some(loss.to_string()), now);
     }
-    tokio::spawn(alert_while_disk_is_full(store.batches().gate(), live.clone()));
+    let mut tasks = Tasks::new(live.clone());
+    let gate = store.batches().gate();
+    tasks.spawn("the watch over the disk", alert_while_disk_is_full(gate, live.clone(), shutdown.clone()));
 
     let collecting = CancellationToken::new();
     let mut collectors =
         collect::spawn(&settings.collect, &settings.store, live.clone(), store.batches(), restored, collecting.clone());
-    let websockets = Arc::new(ws::Clients::new(settings.server.max_websocket_clients));
-    let frames = ws::spawn_frames(live.clone(), websockets.clone(), shutdown.clone());
+    let most = connections.limits().websockets();
+    let websockets = Arc::new(ws::Clients::new(settings.server.max_websocket_clients.min(most)));
+    tasks.watch("the clock of the WebSocket", ws::spawn_frames(live.clone(), websockets.clone(), shutdown.clone()));
     if settings.server.dev {
-        tokio::spawn(reload_when_changed(queries.clone(), shutdown.clone()));
+        tasks.spawn("the watch over queries", reload_when_changed(queries.clone(), shutdown.clone()));
     }
 
     let backups = Backups::new(&store, settings.backup_location(), shutdown.child_token());
@@ -111,7 +106,8 @@ pub async fn run(
     }
 
     let upkeep = Upkeep::new(&store, &settings, shutdown.child_token());
-    let daily = upkeep.spawn();
+    let mut daily = Tasks::new(live.clone());
+    daily.watch("the daily run", upkeep.spawn());
 
     let clients = websockets.clone();
     let service = serve::service(AppState {
@@ -121,6 +117,8 @@ pub async fn run(
         store: store.monitor(),
         backups: backups.clone(),
         operator_token: store.operator_token(),
+        guard: Arc::new(Guard::new(address, &settings.server)),
+        connections: connections.clone(),
         settings: Arc::new(settings),
         logs,
         websockets,
@@ -129,78 +127,59 @@ pub async fn run(
         shutdown: shutdown.clone(),
     });
     let failure = store.failure();
-    tokio::spawn(stop_on_failure(failure.clone(), shutdown.clone()));
     store.announce(address, tls.is_some());
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}");
-    let served = listen(listener, tls, Shared::new(service), shutdown).await;
+    let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
+    let listener = Listener { socket, tls, connections };
+    tokio::select! {
+        () = listen::serve(listener, service, shutdown.clone(), GOODBYE) => {}
+        never = stop_on_failure(failure.clone(), shutdown) => match never {},
+    }
 
     collecting.cancel();
     while collectors.join_next().await.is_some() {}
-    // An error means that the clock has stopped already.
-    let _ = frames.await;
+    tasks.ended().await;
     clients.left(GOODBYE).await;
     backups.close(GOODBYE).await;
-    // An error means that it has ended already.
-    let _ = daily.await;
+    daily.ended().await;
     upkeep.ended().await;
     store.close().await?;
     if failure.is_raised() {
         return Err(ServerError::Failed);
     }
     tracing::info!("stopped: everything is stored");
-    Ok(served?)
+    Ok(())
 }
 
 /// A server that cannot read or write any more is of no use: it ends, so that its supervisor starts it again.
-async fn stop_on_failure(failure: Failure, shutdown: CancellationToken) {
+async fn stop_on_failure(failure: Failure, shutdown: CancellationToken) -> Infallible {
     failure.raised().await;
     shutdown.cancel();
+    std::future::pending().await
+}
+
+/// How many connections there may be, after the system has given all the descriptors that it gives.
+fn limits(settings: &Settings) -> Limits {
+    let (server, descriptors) = (&settings.server, DescriptorShares::claim());
+    let limits = Limits::new(server.max_connections, server.max_connections_per_address, &descriptors);
+    if limits.all < server.max_connections as u64 {
+        tracing::warn!(
+            connections = limits.all,
+            open_files = descriptors.limit,
+            "fewer connections than --max-connections says: raise the limit of open files (ulimit -n, LimitNOFILE=)"
+        );
+    }
+    limits
 }
 
 /// An alert that holds as long as rows are refused for want of space.
-async fn alert_while_disk_is_full(gate: Gate, live: Arc<Live>) {
+async fn alert_while_disk_is_full(gate: Gate, live: Arc<Live>, shutdown: CancellationToken) {
     let mut shortage = gate.watch();
-    while shortage.changed().await.is_ok() {
+    while let Some(Ok(())) = shutdown.run_until_cancelled(shortage.changed()).await {
         let condition = shortage.borrow_and_update().map(|shortage| shortage.to_string());
         live.alerts.set("disk_full", "critical", condition, time::now());
     }
-}
-
-async fn listen<S>(
-    listener: TcpListener,
-    tls: Option<RustlsConfig>,
-    service: Shared<S>,
-    shutdown: CancellationToken,
-) -> std::io::Result<()>
-where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
-{
-    let handle = axum_server::Handle::new();
-    tokio::spawn({
-        let handle = handle.clone();
-        async move {
-            shutdown.cancelled().await;
-            handle.graceful_shutdown(Some(GOODBYE));
-        }
-    });
-    match tls {
-        Some(tls) => axum_server::from_tcp_rustls(listener, tls)?.handle(handle).serve(service).await,
-        None => {
-            let acceptor = axum_server::accept::NoDelayAcceptor::new();
-            axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle).serve(service).await
-        }
-    }
-}
-
-async fn certificate(certificate: &Path, key: &Path) -> Result<RustlsConfig, ServerError> {
-    // An error means that a provider is installed already, which serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    RustlsConfig::from_pem_file(certificate, key).await.map_err(|source| ServerError::Tls {
-        certificate: certificate.to_owned(),
-        key: key.to_owned(),
-        source,
-    })
 }
 
 fn queries_directory(settings: &Settings) -> Option<PathBuf> {

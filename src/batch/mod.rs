@@ -2,7 +2,8 @@
 //!
 //! [`Checksum`] tells whether rows that went far are still the same.
 //!
-//! `collect`, `ingest`, `encode` and `serve` know only this; none of them can see the store.
+//! `collect`, `ingest`, `transfer` and `encode` know only this and cannot see the store. `serve` sees of it what it tells of the
+//! store itself: its figures, and who its operator is.
 
 mod channel;
 mod checksum;

@@ -2,11 +2,14 @@
 //!
 //! Memory is divided once, at startup, by [`MemoryShares`]. Whoever holds memory (or another countable resource) on behalf of
 //! a client takes a [`Reservation`] from the [`Budget`] of that purpose before it allocates, and gives it back by dropping it.
-//! What a budget cannot give is refused: at once, or after a bounded wait.
+//! What a budget cannot give is refused: at once, or after a bounded wait. Descriptors are divided in the same way, by
+//! [`DescriptorShares`]: between the connections of clients and everything else.
 
+mod descriptors;
 mod readers;
 mod reservation;
 
+pub use descriptors::DescriptorShares;
 pub use readers::ReaderShares;
 pub use reservation::{Budget, Exhausted, Reservation};
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::days::{Days, Retain, TableDays};
 use super::value::{
-    Address, Every, Host, Level, OptionalDirectory, Origins, Rate, ServiceUrl, Size, Span, Whole, from_file,
+    Address, Every, Host, Hosts, Level, OptionalDirectory, Origins, Rate, ServiceUrl, Size, Span, Whole, from_file,
 };
 use crate::config::mapping::Mapping;
 use crate::config::{
@@ -87,7 +87,25 @@ pub(super) struct ServerOptions {
     #[serde(deserialize_with = "from_file")]
     cors_origins: Option<Origins>,
 
-    /// WebSocket clients at one time; the next one is refused [default: 10000]
+    /// Names and addresses that requests may call this server by, beside those that it listens as, with commas between: that
+    /// of a proxy in front of it for instance; * takes any name, and with it pages that pretend to be this server [default:
+    /// none]
+    #[arg(long, env = "OBSERVABILITY_ALLOWED_HOSTS", value_name = "HOSTS")]
+    #[serde(deserialize_with = "from_file")]
+    allowed_hosts: Option<Hosts>,
+
+    /// Connections at one time, as far as the limit of open files allows; those that have waited longest for their clients
+    /// make room for new ones [default: 16384]
+    #[arg(long, env = "OBSERVABILITY_MAX_CONNECTIONS", value_name = "N")]
+    #[serde(deserialize_with = "from_file")]
+    max_connections: Option<Whole<1, 1_000_000>>,
+
+    /// Connections of one address other than this machine's at one time; a proxy may need more [default: a quarter of all]
+    #[arg(long, env = "OBSERVABILITY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N")]
+    #[serde(deserialize_with = "from_file")]
+    max_connections_per_address: Option<Whole<1, 1_000_000>>,
+
+    /// WebSocket clients at one time, and never more than three quarters of all connections; the next one is refused [default: 10000]
     #[arg(long, env = "OBSERVABILITY_MAX_WEBSOCKET_CLIENTS", value_name = "N")]
     #[serde(deserialize_with = "from_file")]
     max_websocket_clients: Option<Whole<1, 1_000_000>>,
@@ -331,6 +349,11 @@ impl ServerOptions {
         set(&mut server.dev, self.dev);
         set(&mut server.access_log, self.access_log);
         set(&mut server.cors_origins, self.cors_origins);
+        set(&mut server.allowed_hosts, self.allowed_hosts);
+        set(&mut server.max_connections, self.max_connections);
+        if let Some(connections) = self.max_connections_per_address {
+            server.max_connections_per_address = Some(connections.into());
+        }
         set(&mut server.max_websocket_clients, self.max_websocket_clients);
         set(&mut server.max_body_bytes, self.max_body_size);
     }

@@ -32,7 +32,7 @@ fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsS
         (None, None) => Ok(None),
         (Some(certificate), Some(key)) => {
             let settings = TlsSettings { certificate, key };
-            settings.check()?;
+            settings.load()?;
             Ok(Some(settings))
         }
         (Some(_), None) => Err(Unusable::HalfOfTls { given: "ssl-certfile", missing: "ssl-keyfile" }),

@@ -171,6 +171,7 @@ fn refused_values_are_told_with_their_setting_and_what_is_accepted() {
         (&["--log-level", "loud"], &["--log-level", "'loud'", "warning, info"]),
         (&["--risk-url", "ftp://desk"], &["--risk-url", "ftp://desk", "http://127.0.0.1"]),
         (&["--cors-origins", "http://a,b"], &["--cors-origins", "without a path"]),
+        (&["--allowed-hosts", "desk.example:8000"], &["--allowed-hosts", "without a port"]),
         (&["--demo-rate", "-1"], &["--demo-rate", "'-1'", "0.001"]),
         (&["--ssl-keyfile", "key.pem"], &["ssl-keyfile is set but ssl-certfile is not"]),
         (&["--config", "/nowhere/at/all.toml"], &["/nowhere/at/all.toml", "--config"]),

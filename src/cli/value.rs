@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
+use crate::config::{self, AllowedHosts};
 use crate::location::Location;
 
 /// A whole number within bounds.
@@ -48,6 +49,10 @@ pub(super) struct ServiceUrl(String);
 /// Origins of web pages, with commas between.
 #[derive(Debug, Clone)]
 pub(super) struct Origins(Vec<String>);
+
+/// Names and addresses of the server, with commas between, or `*`.
+#[derive(Debug, Clone)]
+pub(super) struct Hosts(AllowedHosts);
 
 /// A log level in the words of either world, or a filter with a level for each target.
 #[derive(Debug, Clone)]
@@ -205,6 +210,21 @@ impl FromStr for Origins {
             })
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+}
+
+impl FromStr for Hosts {
+    type Err = Expected;
+
+    fn from_str(text: &str) -> Result<Self, Expected> {
+        if text.trim() == "*" {
+            return Ok(Self(AllowedHosts::Any));
+        }
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(config::Host::parse);
+        match names.collect::<Option<Vec<_>>>() {
+            Some(names) => Ok(Self(AllowedHosts::Named(names))),
+            None => expected("names or addresses such as desk.example, without a port and with commas between, or *"),
+        }
     }
 }
 
@@ -367,6 +387,12 @@ impl From<Origins> for Vec<String> {
     }
 }
 
+impl From<Hosts> for AllowedHosts {
+    fn from(value: Hosts) -> Self {
+        value.0
+    }
+}
+
 impl From<Level> for String {
     fn from(value: Level) -> Self {
         value.0
@@ -428,6 +454,17 @@ mod tests {
         assert_eq!(level("warn,observability_api=trace").as_deref(), Some("warn,observability_api=trace"));
         assert_eq!(level("verbose"), None);
         assert_eq!(level("a=loud"), None);
+    }
+
+    #[test]
+    fn hosts_have_no_port() {
+        let hosts = |text: &str| text.parse::<Hosts>().map(|Hosts(hosts)| hosts).ok();
+        let named = |names: &[&str]| names.iter().map(|name| config::Host::parse(name).unwrap()).collect();
+        assert_eq!(hosts("Desk.example, [fd00::1]"), Some(AllowedHosts::Named(named(&["desk.example", "fd00::1"]))));
+        assert_eq!(hosts("*"), Some(AllowedHosts::Any));
+        for refused in ["desk.example:8000", "http://desk.example", "*.desk.example", "a b"] {
+            assert_eq!(hosts(refused), None, "{refused}");
+        }
     }
 
     #[test]

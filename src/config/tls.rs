@@ -42,21 +42,22 @@ pub enum TlsError {
 }
 
 impl TlsSettings {
-    /// Reads both files, and sees whether an HTTPS listener can serve with them.
-    pub fn check(&self) -> Result<(), TlsError> {
+    /// Reads both files, and makes of them what an HTTPS listener serves with.
+    pub fn load(&self) -> Result<ServerConfig, TlsError> {
         let certificates = certificates(&self.certificate)
             .map_err(|reason| TlsError::Certificate { path: self.certificate.clone(), reason })?;
         let key = PrivateKeyDer::from_pem_file(&self.key)
             .map_err(|error| TlsError::Key { path: self.key.clone(), reason: reason(error) })?;
         let mismatch =
             |reason| TlsError::Mismatch { certificate: self.certificate.clone(), key: self.key.clone(), reason };
-        ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(mismatch)?
             .with_no_client_auth()
             .with_single_cert(certificates, key)
             .map_err(mismatch)?;
-        Ok(())
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(config)
     }
 }
 

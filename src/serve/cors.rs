@@ -9,10 +9,15 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use crate::config::Origin;
+
 /// The methods that a page may use, in the order in which they are told.
 const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
 /// Seconds that a browser may remember a preflight's answer.
 const MAX_AGE: &str = "600";
+
+/// The origins whose pages may call, as text and as what it means.
+pub struct Origins(Vec<(String, Option<Origin>)>);
 
 /// A page that calls, or anything else that sends an `Origin`.
 pub struct Caller {
@@ -20,12 +25,36 @@ pub struct Caller {
     allowed: bool,
 }
 
+impl Origins {
+    /// Reads them once.
+    pub fn new(origins: &[String]) -> Self {
+        Self(origins.iter().map(|text| (text.clone(), Origin::parse(text))).collect())
+    }
+
+    /// Browsers have one spelling; whoever has another one means the same.
+    fn contain(&self, text: &HeaderValue) -> bool {
+        self.0.iter().any(|(allowed, _)| allowed.as_bytes() == text.as_bytes())
+            || parse(text).is_some_and(|origin| self.0.iter().any(|(_, allowed)| allowed.as_ref() == Some(&origin)))
+    }
+}
+
 impl Caller {
-    /// Who calls, if the request says so; it is allowed if its origin is among `origins`.
-    pub fn of(headers: &HeaderMap, origins: &[String]) -> Option<Self> {
-        let origin = headers.get(ORIGIN)?.clone();
-        let allowed = origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
+    /// Who calls, if the request says so; it is allowed if its origin is the only one and among `origins`.
+    pub fn of(headers: &HeaderMap, origins: &Origins) -> Option<Self> {
+        let mut named = headers.get_all(ORIGIN).iter();
+        let origin = named.next()?.clone();
+        let allowed = named.next().is_none() && origins.contain(&origin);
         Some(Self { origin, allowed })
+    }
+
+    /// Whether its pages may call.
+    pub fn is_allowed(&self) -> bool {
+        self.allowed
+    }
+
+    /// Its origin, unless it is one that cannot be told, such as `null`.
+    pub fn origin(&self) -> Option<Origin> {
+        parse(&self.origin)
     }
 
     /// The answer to a preflight; `None` if the request is none.
@@ -62,6 +91,10 @@ impl Caller {
     }
 }
 
+fn parse(text: &HeaderValue) -> Option<Origin> {
+    text.to_str().ok().and_then(Origin::parse)
+}
+
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
@@ -75,7 +108,7 @@ mod tests {
             .header(ACCESS_CONTROL_REQUEST_HEADERS, "content-type, x-custom")
             .body(Body::empty())
             .unwrap();
-        let caller = Caller::of(request.headers(), &["http://localhost:3000".to_owned()]).unwrap();
+        let caller = Caller::of(request.headers(), &Origins::new(&["http://localhost:3000".to_owned()])).unwrap();
         let mut response = caller.preflight(&request).unwrap();
         caller.mark(response.headers_mut());
         (response.status(), response.headers().clone())
@@ -101,7 +134,7 @@ mod tests {
     #[test]
     fn options_without_a_method_is_no_preflight() {
         let request = Request::options("/health").header(ORIGIN, "http://localhost:3000").body(Body::empty()).unwrap();
-        let caller = Caller::of(request.headers(), &[]).unwrap();
+        let caller = Caller::of(request.headers(), &Origins::new(&[])).unwrap();
         assert!(caller.preflight(&request).is_none());
     }
 }

@@ -3,55 +3,94 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Request, State};
-use axum::http::header::SERVER;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::{CONNECTION, RETRY_AFTER, SERVER};
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tower::Service;
 
 use super::AppState;
 use super::access_log::Line;
-use super::cors::Caller;
+use super::cors::{Caller, Origins};
+use super::error::detail;
+use super::guard::Guard;
 use super::traffic::Traffic;
-use super::ws;
-use crate::config::Settings;
+use super::{health, routing, ws};
+use crate::listen::Overloaded;
 
-/// What [`pass`] needs to know.
-#[derive(Clone)]
+/// What lies around the router: made once, and shared by all requests.
 pub struct Front {
-    settings: Arc<Settings>,
+    guard: Arc<Guard>,
     traffic: Arc<Traffic>,
+    origins: Origins,
+    access_log: bool,
+    router: Router,
 }
 
 impl Front {
-    /// The part of `state` that every request meets.
-    pub fn new(state: &AppState) -> Self {
-        Self { settings: Arc::clone(&state.settings), traffic: Arc::clone(&state.traffic) }
+    /// The part of `state` that every request meets, around `router`.
+    pub fn new(state: &AppState, router: Router) -> Self {
+        let server = &state.settings.server;
+        Self {
+            guard: Arc::clone(&state.guard),
+            traffic: Arc::clone(&state.traffic),
+            origins: Origins::new(&server.cors_origins),
+            access_log: server.access_log,
+            router,
+        }
+    }
+
+    /// Refuses what is not meant for this server or comes from a foreign page, answers preflights, refuses a WebSocket where
+    /// there is none, passes everything else on, marks the answer, and takes note of it.
+    pub async fn pass(&self, request: Request) -> Response {
+        let started = Instant::now();
+        let caller = Caller::of(request.headers(), &self.origins);
+        let overloaded = request.extensions().get::<Overloaded>().is_some();
+        let line = self.access_log.then(|| Line::begin(&request, started));
+
+        let mut response = match self.without_router(&request, caller.as_ref()) {
+            Some(answer) => answer,
+            None if overloaded && request.uri().path() != health::LIVE => overload(),
+            None => {
+                let answer = self.router.clone().call(routing::with_plain_path(request)).await;
+                answer.unwrap_or_else(|never| match never {})
+            }
+        };
+        if let Some(caller) = &caller {
+            caller.mark(response.headers_mut());
+        }
+        if overloaded {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response.headers_mut().insert(SERVER, HeaderValue::from_static("observability-api"));
+
+        self.traffic.record(response.status(), started);
+        match line {
+            Some(line) => line.follow(response),
+            None => response,
+        }
+    }
+
+    /// The answer to what no path is asked about.
+    fn without_router(&self, request: &Request, caller: Option<&Caller>) -> Option<Response> {
+        if let Err(refusal) = self.guard.check(request, caller) {
+            tracing::debug!(method = %request.method(), path = request.uri().path(), %refusal, "a request is refused");
+            return Some(refusal.answer());
+        }
+        if let Some(answer) = caller.and_then(|caller| caller.preflight(request)) {
+            return Some(answer);
+        }
+        let misplaced = ws::is_upgrade(request.headers()) && request.uri().path() != ws::PATH;
+        misplaced.then(|| StatusCode::FORBIDDEN.into_response())
     }
 }
 
-/// Answers preflights, refuses a WebSocket where there is none, passes everything else on, marks the answer, and takes note of it.
-pub async fn pass(State(front): State<Front>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let server = &front.settings.server;
-    let caller = Caller::of(request.headers(), &server.cors_origins);
-    let line = server.access_log.then(|| Line::begin(&request, started));
-
-    let mut response = match caller.as_ref().and_then(|caller| caller.preflight(&request)) {
-        Some(answer) => answer,
-        None if ws::is_upgrade(request.headers()) && request.uri().path() != ws::PATH => {
-            StatusCode::FORBIDDEN.into_response()
-        }
-        None => next.run(request).await,
-    };
-    if let Some(caller) = &caller {
-        caller.mark(response.headers_mut());
-    }
-    response.headers_mut().insert(SERVER, HeaderValue::from_static("observability-api"));
-
-    front.traffic.record(response.status(), started.elapsed());
-    match line {
-        Some(line) => line.follow(response),
-        None => response,
-    }
+/// The answer on a connection for which there is no place.
+fn overload() -> Response {
+    let text =
+        "all connections of this server are in use: come back later, or let the operator raise --max-connections";
+    let mut response = detail(StatusCode::SERVICE_UNAVAILABLE, text);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }

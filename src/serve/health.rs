@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 use super::AppState;
 use crate::time;
 
+/// Where it is asked whether the process lives: this is answered whatever others do.
+pub const LIVE: &str = "/health/live";
+
 /// The server answers.
 pub async fn service() -> Json<Value> {
     Json(json!({ "status": "healthy", "service": "observability-api" }))

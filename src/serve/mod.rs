@@ -1,8 +1,8 @@
 //! What clients talk to: REST, WebSocket, ingest, users' SQL, and the pages that describe them.
 //!
 //! * [`service`] is the table of all paths. `routing` says what every path does with a method it does not take and
-//!   with a slash too many; `front` is what every request passes on its way in and out: `cors`, `traffic`,
-//!   `access_log`.
+//!   with a slash too many; `front` is what every request passes on its way in and out: [`guard`] (with
+//!   `hosts`), `cors`, `traffic`, `access_log`.
 //! * `root`, `health`, `metrics`, `summary`, `history`, `trades`, `system`, `components` answer the documented API;
 //!   `ingest` takes rows in; `export` gives them out whole; `sql` answers users' own questions.
 //! * `scrape` tells a monitoring system how the server itself does.
@@ -10,7 +10,7 @@
 //! * `validation` reads what clients send; `respond` sends rows in any format; `error` is all that can go wrong.
 //! * [`ws`] is the live stream; `docs` and `openapi` the reference.
 //!
-//! No SQL, no media type and no column is named here.
+//! No SQL is written here and no column declared; of the store, `state` has the figures and the operator's token.
 
 mod access_log;
 mod backup;
@@ -20,8 +20,10 @@ mod docs;
 mod error;
 mod export;
 mod front;
+pub mod guard;
 mod health;
 mod history;
+mod hosts;
 mod ingest;
 mod metrics;
 mod openapi;
@@ -46,9 +48,8 @@ use std::sync::Arc;
 use axum::BoxError;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::Request;
-use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use tower::{Layer, Service, ServiceExt};
+use tower::{Service, service_fn};
 
 use self::front::Front;
 use self::routing::{Routes, get, post};
@@ -59,17 +60,16 @@ pub use state::AppState;
 /// Everything that the server answers.
 pub fn service<B>(
     state: AppState,
-) -> impl Service<Request<B>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+) -> impl Service<Request<B>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    let front = Front::new(&state);
     let scheme = if state.settings.server.tls.is_some() { "https" } else { "http" };
     let routes = Routes::new(scheme)
         .add("/", get(root::service))
         .add("/health", get(health::service))
         .add("/health/ready", get(health::ready))
-        .add("/health/live", get(health::live))
+        .add(health::LIVE, get(health::live))
         .add("/metrics", get(scrape::scrape))
         // The hot path: it is handed what it needs, not the whole state.
         .add("/api/metrics/current", get(metrics::current).with_state(Arc::clone(&state.live)))
@@ -97,7 +97,11 @@ where
 
     // What every request passes is around the router, not a layer of it: a path has to be spelled in one way before it
     // is looked up, and a router adds its own `allow` to whatever a layer of it answers.
-    let app = routes.into_router().with_state(state).map_request(routing::with_plain_path);
-    let app = from_fn_with_state(front, front::pass).layer(app);
-    app.map_request(|request: Request<B>| request.map(Body::new))
+    let front = Arc::new(Front::new(&state, routes.into_router().with_state(state.clone())));
+    service_fn(move |request: Request<B>| {
+        let front = Arc::clone(&front);
+        // Most requests have no body, and then none is put into a box.
+        let request = request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
+        async move { Ok::<_, Infallible>(front.pass(request).await) }
+    })
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::guard::Guard;
 use super::traffic::Traffic;
 use super::ws;
 use crate::backup::Backups;
 use crate::batch::BatchSender;
 use crate::config::Settings;
+use crate::listen::Connections;
 use crate::live::Live;
 use crate::log::RecentLogs;
 use crate::query::Queries;
@@ -40,6 +42,10 @@ pub struct AppState {
     pub websockets: Arc<ws::Clients>,
     /// What happens once a day.
     pub upkeep: Upkeep,
+    /// Who is let in.
+    pub guard: Arc<Guard>,
+    /// The connections of clients.
+    pub connections: Arc<Connections>,
     /// What requests took.
     pub traffic: Arc<Traffic>,
     /// Cancelled when the server begins to stop.

@@ -55,13 +55,15 @@ impl Traffic {
         Self { classes, began: Instant::now(), slots: std::array::from_fn(|_| Slot::default()) }
     }
 
-    /// Counts a request that took `duration` until its answer, of `status`, began.
-    pub fn record(&self, status: StatusCode, duration: Duration) {
+    /// Counts a request that came at `started` and whose answer, of `status`, begins now.
+    pub fn record(&self, status: StatusCode, started: Instant) {
+        let now = Instant::now();
+        let duration = now.duration_since(started);
         let class = usize::from(status.as_u16() / 100).checked_sub(1);
         if let Some(class) = class.and_then(|class| self.classes.get(class)) {
             class.record_duration(duration);
         }
-        self.record_at(self.began.elapsed(), duration);
+        self.record_at(now.duration_since(self.began), duration);
     }
 
     /// How long answers took since the start, by the class of their status, in seconds until they began.

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::common::{Launch, raw};
+use tokio::net::TcpStream;
+
+use crate::common::{Launch, eventually, raw};
 
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls").join(name)
@@ -30,6 +32,20 @@ async fn https_is_served_with_key_and_certificate_files() {
     let plain = raw::get(server.address, "/health").await;
     assert!(!plain.contains("healthy"), "no plain text on a port for TLS: {plain}");
     assert_eq!(server.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn handshakes_that_do_not_begin_make_room() {
+    let server = with_tls("key.pem").arguments(["--max-connections", "8"]).tls().start().await;
+    let mut held = Vec::new();
+    for _ in 0..32 {
+        held.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    eventually("somebody makes room", async || {
+        let answer = server.client.get(server.url("/health/ready")).send().await.ok()?;
+        (answer.status() != 503).then_some(())
+    })
+    .await;
 }
 
 #[test]

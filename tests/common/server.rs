@@ -37,6 +37,7 @@ pub struct Launch {
     directory: Arc<TempDir>,
     urls: [Option<String>; 3],
     listen: bool,
+    descriptors: Option<(u32, u32)>,
     scheme: &'static str,
 }
 
@@ -56,6 +57,7 @@ impl Launch {
             directory: Arc::new(TempDir::new().expect("a temporary directory")),
             urls: [None, None, None],
             listen: true,
+            descriptors: None,
             scheme: "http",
         }
     }
@@ -79,6 +81,12 @@ impl Launch {
     /// Where the market data, execution and risk services answer; by default nobody does.
     pub fn desk(mut self, urls: [String; 3]) -> Self {
         self.urls = urls.map(Some);
+        self
+    }
+
+    /// Gives it so many descriptors, and lets it ask for so many.
+    pub fn descriptors(mut self, soft: u32, hard: u32) -> Self {
+        self.descriptors = Some((soft, hard));
         self
     }
 
@@ -164,7 +172,14 @@ impl Launch {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(PROGRAM);
+        let mut command = match self.descriptors {
+            None => Command::new(PROGRAM),
+            Some((soft, hard)) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" \"$@\""), PROGRAM]);
+                shell
+            }
+        };
         for name in FOREIGN {
             command.env_remove(name);
         }

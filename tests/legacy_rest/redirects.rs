@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::common::{Server, raw};
+use crate::common::{Launch, Server, raw};
 
 #[tokio::test]
 async fn a_path_that_differs_by_one_slash_is_redirected() {
@@ -36,7 +36,7 @@ async fn a_path_that_differs_by_one_slash_is_redirected() {
 
 #[tokio::test]
 async fn the_location_is_built_from_the_host_that_the_client_named() {
-    let server = Server::start().await;
+    let server = Launch::new().arguments(["--allowed-hosts", "desk.example"]).start().await;
     let request = "GET /health/ HTTP/1.1\r\nhost: desk.example:8000\r\nconnection: close\r\n\r\n";
     let answer = raw::exchange(server.address, request.as_bytes()).await.to_lowercase();
     assert!(answer.starts_with("http/1.1 307 "), "{answer}");

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::SinkExt;
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::Client;
 use crate::common::{Launch, Server, eventually, shape};
@@ -163,13 +163,34 @@ async fn a_subscription_empties_the_other_sections() {
 }
 
 #[tokio::test]
-async fn any_origin_may_listen() {
+async fn pages_of_known_origins_may_listen_and_others_may_not() {
     let server = Server::start().await;
-    let mut request = server.url("/ws/metrics").replace("http", "ws").into_client_request().unwrap();
-    request.headers_mut().insert("origin", "http://elsewhere.example".parse().unwrap());
-    let (_, response) = tokio_tungstenite::connect_async(request).await.unwrap();
-    assert_eq!(response.status(), 101);
-    assert!(!response.headers().contains_key("sec-websocket-protocol"));
+    let (own, port) = (server.url(""), server.address.port());
+    for (origin, status) in [
+        (own.as_str(), 101),
+        ("http://localhost:3000", 101),
+        ("http://localhost:5173", 101),
+        ("http://elsewhere.example", 403),
+        ("null", 403),
+        ("http://localhost:3001", 403),
+        (&format!("https://127.0.0.1:{port}"), 403),
+    ] {
+        let mut request = server.url("/ws/metrics").replace("http", "ws").into_client_request().unwrap();
+        request.headers_mut().insert("origin", origin.parse().unwrap());
+        let answered = match tokio_tungstenite::connect_async(request).await {
+            Ok((_, response)) => {
+                assert!(!response.headers().contains_key("sec-websocket-protocol"));
+                response.status()
+            }
+            Err(Error::Http(response)) => {
+                let told = String::from_utf8_lossy(response.body().as_deref().unwrap_or_default()).into_owned();
+                assert!(told.contains("--cors-origins"), "{told}");
+                response.status()
+            }
+            Err(error) => panic!("{origin}: {error}"),
+        };
+        assert_eq!(answered, status, "{origin}");
+    }
 }
 
 #[tokio::test]

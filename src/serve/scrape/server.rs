@@ -33,9 +33,31 @@ fn clients(state: &AppState, text: &mut Exposition) {
         "Time until an answer began, by the class of its status.",
         state.traffic.classes().map(|(class, durations)| ([("status", class)], durations)),
     );
+    let connections = &state.connections;
+    let count = |(reason, count): (&'static str, u64)| ([("reason", reason)], count as f64);
+    text.gauge("observability_connections", "Connections of clients.", one(connections.count() as f64));
+    let limit = connections.limits().all as f64;
+    text.gauge("observability_connections_limit", "How many there may be.", one(limit));
+    let accepted = connections.accepted() as f64;
+    text.counter("observability_connections_accepted_total", "Connections that came in.", one(accepted));
+    text.counter(
+        "observability_connections_refused_total",
+        "Connections that were not served, by what was used up.",
+        connections.refused().map(count),
+    );
+    text.counter(
+        "observability_connections_closed_total",
+        "Connections that the server closed, by what their clients did.",
+        connections.closed().map(count),
+    );
+    text.counter(
+        "observability_requests_refused_total",
+        "Requests that were not meant for this server or came from foreign pages, by the header that says so.",
+        state.guard.refused().map(|(header, count)| ([("header", header)], count as f64)),
+    );
     let websockets = &state.websockets;
     text.gauge("observability_websocket_clients", "WebSocket clients.", one(websockets.count() as f64));
-    let limit = state.settings.server.max_websocket_clients as f64;
+    let limit = websockets.limit() as f64;
     text.gauge("observability_websocket_clients_limit", "How many there may be.", one(limit));
     let sent = websockets.messages_sent() as f64;
     text.counter("observability_websocket_messages_total", "Messages sent to all of them.", one(sent));

@@ -59,6 +59,11 @@ impl Clients {
         }
     }
 
+    /// How many may be connected.
+    pub fn limit(&self) -> usize {
+        self.max
+    }
+
     /// How many are connected.
     pub fn count(&self) -> usize {
         self.max.saturating_sub(self.seats.available_permits())

@@ -1,0 +1,321 @@
+//! Who may come in.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::activity::{Activity, Closed};
+use super::address::Address;
+use crate::budget::{Budget, DescriptorShares, Reservation};
+
+/// Connections beyond the limit, which are told so.
+const SPARE: u64 = 32;
+/// A connection is not asked for its place before it has had this long to say something.
+const GRACE: Duration = Duration::from_secs(1);
+/// A part of all that one look for room asks to leave, so that a crowd of newcomers does not look once for each.
+const PART: u64 = 64;
+/// Time between two looks, when the first found nobody.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long a newcomer waits for those that were asked to leave.
+const ROOM: Duration = Duration::from_millis(100);
+
+/// How many connections there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// In all.
+    pub all: u64,
+    /// Of one address, other than this machine's own.
+    pub address: u64,
+}
+
+/// Every connection there is.
+pub struct Connections {
+    limits: Limits,
+    regular: Budget,
+    spare: Budget,
+    open: Mutex<Open>,
+    accepted: AtomicU64,
+    refused: [AtomicU64; 3],
+    closed: [AtomicU64; 4],
+}
+
+#[derive(Default)]
+struct Open {
+    connections: HashMap<u64, (Address, Arc<Activity>)>,
+    addresses: HashMap<Address, u64>,
+    /// When somebody was last asked to make room and nobody could, and for whom.
+    vain: Option<(Instant, Option<Address>)>,
+}
+
+/// Why a connection is not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// All places are taken, and so are those for telling it.
+    Full,
+    /// Its address has as many as it may have.
+    Address,
+}
+
+/// A connection's place, free again when this is dropped.
+pub(super) struct Place {
+    number: u64,
+    address: Address,
+    /// What the connection is doing.
+    pub(super) activity: Arc<Activity>,
+    /// Whether it is one beyond the limit.
+    pub(super) overloaded: bool,
+    connections: Arc<Connections>,
+    _reservation: Reservation,
+}
+
+impl Limits {
+    /// As many as the settings want, if there are descriptors for them; of one address a quarter unless the settings say
+    /// otherwise.
+    pub fn new(all: usize, address: Option<usize>, descriptors: &DescriptorShares) -> Self {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let all = count(all).min(descriptors.connections - spare(descriptors.connections)).max(1);
+        Self { all, address: address.map_or(all.div_ceil(4), count) }
+    }
+
+    /// How many of them may be WebSockets, which stay: the others need places too.
+    pub fn websockets(&self) -> usize {
+        usize::try_from(self.all - self.all / 4).unwrap_or(usize::MAX)
+    }
+}
+
+impl Connections {
+    /// Nobody yet.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            regular: Budget::new("connections", limits.all),
+            spare: Budget::new("connections beyond the limit", spare(limits.all).max(1)),
+            open: Mutex::default(),
+            accepted: AtomicU64::new(0),
+            refused: Default::default(),
+            closed: Default::default(),
+        }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.regular.used() + self.spare.used()
+    }
+
+    /// How many there may be.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// How many ever came in.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// How many were not served, by reason: at the limit, at the limit of their address, for want of descriptors.
+    pub fn refused(&self) -> [(&'static str, u64); 3] {
+        let [limit, address, descriptors] = &self.refused;
+        [("limit", limit), ("address", address), ("descriptors", descriptors)].map(read)
+    }
+
+    /// How many the server closed, by reason.
+    pub fn closed(&self) -> [(&'static str, u64); 4] {
+        let [idle, stalled, displaced, handshake] = &self.closed;
+        [("idle", idle), ("stalled", stalled), ("displaced", displaced), ("handshake", handshake)].map(read)
+    }
+
+    /// A place for a connection from `peer`. It may be one that is only good for being told that all are taken.
+    pub(super) async fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Place, Refused> {
+        let address = Address::of(peer);
+        if !address.is_loopback() && self.of_address(address) >= self.limits.address {
+            // The client will find room the next time.
+            self.displace(Some(address));
+            self.refuse(Refused::Address);
+            return Err(Refused::Address);
+        }
+        let regular = match self.regular.try_reserve(1) {
+            Err(_) if self.displace(None) => self.regular.reserve(1, ROOM).await,
+            outcome => outcome,
+        };
+        let overloaded = regular.is_err();
+        let reservation = regular.or_else(|_| {
+            self.refuse(Refused::Full);
+            self.spare.try_reserve(1)
+        });
+        Ok(self.place(address, overloaded, reservation.map_err(|_| Refused::Full)?))
+    }
+
+    /// The system had no descriptor left for a newcomer, which waits.
+    pub(super) fn out_of_descriptors(&self) {
+        let [_, _, descriptors] = &self.refused;
+        descriptors.fetch_add(1, Ordering::Relaxed);
+        self.displace(None);
+    }
+
+    /// Counts a connection that the server closed.
+    pub(super) fn close(&self, reason: Closed) {
+        let [idle, stalled, displaced, _] = &self.closed;
+        let counter = match reason {
+            Closed::Idle => idle,
+            Closed::Stalled => stalled,
+            Closed::Displaced => displaced,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a connection whose handshake did not come to its end.
+    pub(super) fn close_handshake(&self) {
+        let [_, _, _, handshake] = &self.closed;
+        handshake.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn refuse(&self, reason: Refused) {
+        let [limit, address, _] = &self.refused;
+        let counter = match reason {
+            Refused::Full => limit,
+            Refused::Address => address,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn place(self: &Arc<Self>, address: Address, overloaded: bool, reservation: Reservation) -> Place {
+        let number = self.accepted.fetch_add(1, Ordering::Relaxed);
+        let activity = Arc::new(Activity::new());
+        let mut open = self.open();
+        open.connections.insert(number, (address, Arc::clone(&activity)));
+        *open.addresses.entry(address).or_default() += 1;
+        Place { number, address, activity, overloaded, connections: Arc::clone(self), _reservation: reservation }
+    }
+
+    fn of_address(&self, address: Address) -> u64 {
+        self.open().addresses.get(&address).copied().unwrap_or(0)
+    }
+
+    /// Asks those for their places who have waited longest between two requests, of one address or of all. Whether there
+    /// is anybody.
+    fn displace(&self, address: Option<Address>) -> bool {
+        let mut idle: Vec<(Duration, Arc<Activity>)> = {
+            let mut open = self.open();
+            if open.vain.is_some_and(|(when, of)| of == address && when.elapsed() < LOOK) {
+                return false;
+            }
+            // Until somebody is found.
+            open.vain = Some((Instant::now(), address));
+            let asked = open.connections.values().filter(|(of, _)| address.is_none_or(|address| address == *of));
+            let idle = asked.filter_map(|(_, activity)| Some((activity.idle()?, Arc::clone(activity))));
+            idle.filter(|(idle, _)| *idle >= GRACE).collect()
+        };
+        let wanted = usize::try_from(self.limits.all.div_ceil(PART)).unwrap_or(usize::MAX);
+        if idle.len() > wanted {
+            idle.select_nth_unstable_by(wanted, |(one, _), (other, _)| other.cmp(one));
+            idle.truncate(wanted);
+        }
+        idle.iter().for_each(|(_, activity)| activity.displace());
+        if !idle.is_empty() {
+            self.open().vain = None;
+        }
+        !idle.is_empty()
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// All of them.
+    pub(super) fn connections(&self) -> &Arc<Connections> {
+        &self.connections
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.connections.open();
+        open.connections.remove(&self.number);
+        if let Some(count) = open.addresses.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.addresses.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// How many there may be beyond a limit of `all`.
+fn spare(all: u64) -> u64 {
+    SPARE.min(all / 8)
+}
+
+fn read((reason, count): (&'static str, &AtomicU64)) -> (&'static str, u64) {
+    (reason, count.load(Ordering::Relaxed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    fn connections(all: u64, address: u64) -> Arc<Connections> {
+        Arc::new(Connections::new(Limits { all, address }))
+    }
+
+    #[tokio::test]
+    async fn one_too_many_is_told_so_until_somebody_leaves() {
+        let connections = connections(2, 2);
+        let first = connections.admit(HERE).await.ok().unwrap();
+        let _second = connections.admit(HERE).await.ok().unwrap();
+        assert!(!first.overloaded);
+        let third = connections.admit(HERE).await.ok().unwrap();
+        assert!(third.overloaded);
+        assert_eq!(connections.admit(HERE).await.err(), Some(Refused::Full));
+        assert_eq!(connections.count(), 3);
+        assert_eq!(connections.refused()[0], ("limit", 2));
+        drop((first, third));
+        assert!(!connections.admit(HERE).await.ok().unwrap().overloaded);
+    }
+
+    #[tokio::test]
+    async fn an_address_has_a_limit_and_this_machine_has_not() {
+        let connections = connections(9, 1);
+        let _first = connections.admit(THERE).await.ok().unwrap();
+        assert_eq!(connections.admit(THERE).await.err(), Some(Refused::Address));
+        let _others = [connections.admit(HERE).await.ok().unwrap(), connections.admit(HERE).await.ok().unwrap()];
+        assert_eq!(connections.refused()[1], ("address", 1));
+        drop(_first);
+        assert!(connections.admit(THERE).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_has_waited_longest_makes_room() {
+        let connections = connections(2, 2);
+        let idle = connections.admit(HERE).await.ok().unwrap();
+        let busy = connections.admit(HERE).await.ok().unwrap();
+        busy.activity.begin();
+        tokio::time::sleep(GRACE).await;
+        let leaving = tokio::spawn(async move {
+            let reason = idle.activity.overdue(Duration::from_secs(3_600)).await;
+            drop(idle);
+            reason
+        });
+        assert!(!connections.admit(HERE).await.ok().unwrap().overloaded);
+        assert_eq!(leaving.await.unwrap(), Closed::Displaced);
+    }
+
+    #[test]
+    fn there_are_descriptors_for_every_connection() {
+        for limit in [0, 37, 64, 256, 1_024, 1 << 20] {
+            let descriptors = DescriptorShares::of(limit);
+            let limits = Limits::new(16_384, None, &descriptors);
+            assert!(limits.all >= 1 && limits.all <= descriptors.connections, "{limit}");
+            assert!(limits.websockets() < 16_384);
+        }
+        let plenty = DescriptorShares::of(1 << 20);
+        assert_eq!(Limits::new(16_384, None, &plenty), Limits { all: 16_384, address: 4_096 });
+        assert_eq!(Limits::new(8, Some(3), &plenty), Limits { all: 8, address: 3 });
+    }
+}
