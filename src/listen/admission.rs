@@ -14,6 +14,8 @@ use crate::budget::{Budget, DescriptorShares, Reservation};
 const SPARE: u64 = 32;
 /// A connection is not asked for its place before it has had this long to say something.
 const GRACE: Duration = Duration::from_secs(1);
+/// The same for one beyond the limit.
+const SHORT_GRACE: Duration = Duration::from_millis(100);
 /// A part of all that one look for room asks to leave, so that a crowd of newcomers does not look once for each.
 const PART: u64 = 64;
 /// Time between two looks, when the first found nobody.
@@ -43,10 +45,34 @@ pub struct Connections {
 
 #[derive(Default)]
 struct Open {
-    connections: HashMap<u64, (Address, Arc<Activity>)>,
+    connections: HashMap<u64, Guest>,
     addresses: HashMap<Address, u64>,
-    /// When somebody was last asked to make room and nobody could, and for whom.
-    vain: Option<(Instant, Option<Address>)>,
+    vain: Vain,
+}
+
+/// When each crowd was last looked at and had nobody who could leave.
+#[derive(Default)]
+struct Vain {
+    regular: Option<Instant>,
+    spare: Option<Instant>,
+    address: Option<Instant>,
+}
+
+struct Guest {
+    address: Address,
+    overloaded: bool,
+    activity: Arc<Activity>,
+}
+
+/// Those who are asked to make room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Crowd {
+    /// Those who have a place.
+    Regular,
+    /// Those beyond the limit.
+    Spare,
+    /// Those of one address.
+    Of(Address),
 }
 
 /// Why a connection is not taken in.
@@ -131,27 +157,31 @@ impl Connections {
         let address = Address::of(peer);
         if !address.is_loopback() && self.of_address(address) >= self.limits.address {
             // The client will find room the next time.
-            self.displace(Some(address));
+            self.displace(Crowd::Of(address));
             self.refuse(Refused::Address);
             return Err(Refused::Address);
         }
-        let regular = match self.regular.try_reserve(1) {
-            Err(_) if self.displace(None) => self.regular.reserve(1, ROOM).await,
-            outcome => outcome,
-        };
-        let overloaded = regular.is_err();
-        let reservation = regular.or_else(|_| {
-            self.refuse(Refused::Full);
-            self.spare.try_reserve(1)
-        });
-        Ok(self.place(address, overloaded, reservation.map_err(|_| Refused::Full)?))
+        if let Some(reservation) = self.reserve(&self.regular, Crowd::Regular).await {
+            return Ok(self.place(address, false, reservation));
+        }
+        self.refuse(Refused::Full);
+        let reservation = self.reserve(&self.spare, Crowd::Spare).await;
+        reservation.map(|reservation| self.place(address, true, reservation)).ok_or(Refused::Full)
+    }
+
+    /// One of `places`, if there is one or somebody of the `crowd` leaves it.
+    async fn reserve(&self, places: &Budget, crowd: Crowd) -> Option<Reservation> {
+        match places.try_reserve(1) {
+            Err(_) if self.displace(crowd) => places.reserve(1, ROOM).await.ok(),
+            outcome => outcome.ok(),
+        }
     }
 
     /// The system had no descriptor left for a newcomer, which waits.
     pub(super) fn out_of_descriptors(&self) {
         let [_, _, descriptors] = &self.refused;
         descriptors.fetch_add(1, Ordering::Relaxed);
-        self.displace(None);
+        self.displace(Crowd::Regular);
     }
 
     /// Counts a connection that the server closed.
@@ -184,7 +214,7 @@ impl Connections {
         let number = self.accepted.fetch_add(1, Ordering::Relaxed);
         let activity = Arc::new(Activity::new());
         let mut open = self.open();
-        open.connections.insert(number, (address, Arc::clone(&activity)));
+        open.connections.insert(number, Guest { address, overloaded, activity: Arc::clone(&activity) });
         *open.addresses.entry(address).or_default() += 1;
         Place { number, address, activity, overloaded, connections: Arc::clone(self), _reservation: reservation }
     }
@@ -193,19 +223,24 @@ impl Connections {
         self.open().addresses.get(&address).copied().unwrap_or(0)
     }
 
-    /// Asks those for their places who have waited longest between two requests, of one address or of all. Whether there
-    /// is anybody.
-    fn displace(&self, address: Option<Address>) -> bool {
+    /// Asks those of the crowd for their places who have waited longest between two requests. Whether there is anybody.
+    fn displace(&self, crowd: Crowd) -> bool {
+        let grace = if crowd == Crowd::Spare { SHORT_GRACE } else { GRACE };
         let mut idle: Vec<(Duration, Arc<Activity>)> = {
             let mut open = self.open();
-            if open.vain.is_some_and(|(when, of)| of == address && when.elapsed() < LOOK) {
+            let vain = open.vain.of(crowd);
+            if vain.is_some_and(|when| when.elapsed() < LOOK) {
                 return false;
             }
             // Until somebody is found.
-            open.vain = Some((Instant::now(), address));
-            let asked = open.connections.values().filter(|(of, _)| address.is_none_or(|address| address == *of));
-            let idle = asked.filter_map(|(_, activity)| Some((activity.idle()?, Arc::clone(activity))));
-            idle.filter(|(idle, _)| *idle >= GRACE).collect()
+            *vain = Some(Instant::now());
+            let asked = open.connections.values().filter(|guest| match crowd {
+                Crowd::Regular => !guest.overloaded,
+                Crowd::Spare => guest.overloaded,
+                Crowd::Of(address) => guest.address == address,
+            });
+            let idle = asked.filter_map(|guest| Some((guest.activity.idle()?, Arc::clone(&guest.activity))));
+            idle.filter(|(idle, _)| *idle >= grace).collect()
         };
         let wanted = usize::try_from(self.limits.all.div_ceil(PART)).unwrap_or(usize::MAX);
         if idle.len() > wanted {
@@ -214,13 +249,23 @@ impl Connections {
         }
         idle.iter().for_each(|(_, activity)| activity.displace());
         if !idle.is_empty() {
-            self.open().vain = None;
+            *self.open().vain.of(crowd) = None;
         }
         !idle.is_empty()
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Vain {
+    fn of(&mut self, crowd: Crowd) -> &mut Option<Instant> {
+        match crowd {
+            Crowd::Regular => &mut self.regular,
+            Crowd::Spare => &mut self.spare,
+            Crowd::Of(_) => &mut self.address,
+        }
     }
 }
 

@@ -15,7 +15,12 @@ use super::admission::Place;
 const PROBE_AFTER: Duration = Duration::from_secs(60);
 const PROBE_EVERY: Duration = Duration::from_secs(10);
 /// Time that what was sent may stay unacknowledged, or the peer's window closed, before the system gives up.
+#[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+/// What may wait in the system to be sent. Its own buffers hold megabytes, and a slow client would seem to take nothing until
+/// a good part of them is gone; a client that takes nothing at all would keep them.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 256 << 10;
 
 /// A socket with its place among the connections, which is free again when both are dropped. What becomes of the connection,
 /// a WebSocket for one, it takes the place with it.
@@ -58,7 +63,10 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
     let keepalive = keepalive.with_interval(PROBE_EVERY);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    {
+        socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+        socket.set_tcp_notsent_lowat(UNSENT)?;
+    }
     Ok(())
 }
 
