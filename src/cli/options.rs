@@ -88,8 +88,7 @@ pub(super) struct ServerOptions {
     cors_origins: Option<Origins>,
 
     /// Names and addresses that requests may call this server by, beside those that it listens as, with commas between: that
-    /// of a proxy in front of it for instance; * takes any name, and with it pages that pretend to be this server [default:
-    /// none]
+    /// of a proxy in front of it, for instance; * takes any, and with it pages that pretend to be this server
     #[arg(long, env = "OBSERVABILITY_ALLOWED_HOSTS", value_name = "HOSTS")]
     #[serde(deserialize_with = "from_file")]
     allowed_hosts: Option<Hosts>,
