@@ -57,6 +57,12 @@ pub enum WriteError {
     /// The server is stopping.
     #[error("the server is stopping: send the rows again when it is back")]
     Stopping,
+    /// Queries hold the memory that the rows need.
+    #[error("there is too little memory for the rows now: try again in a second, or send less at a time")]
+    NoMemory,
+    /// The database engine failed: the server ends and is started again.
+    #[error("the database engine failed and is started again: send the rows again when it is back")]
+    EngineFailed,
     /// The database did not take these rows.
     #[error("the rows were not stored: {0}")]
     Rejected(String),

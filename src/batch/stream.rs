@@ -56,6 +56,12 @@ pub enum ReadError {
     /// More memory than a query may take.
     #[error("the query needs more memory than it may take: {0}")]
     OutOfMemory(String),
+    /// The memory is taken by others, or the writer needs it.
+    #[error("the memory for queries is in use: try again in a second, or ask for less")]
+    NoMemory,
+    /// The client took nothing of the response for so long.
+    #[error("the client took nothing of the response for {} s", .0.as_secs_f64())]
+    Stalled(Duration),
     /// More rows than an answer may have.
     #[error("the answer has more than {0} rows: add a LIMIT or a narrower WHERE")]
     TooManyRows(usize),

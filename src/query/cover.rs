@@ -68,26 +68,49 @@ fn fill(rolled: &[Rolled], width: Micros, from: Micros, until: Micros, segments:
     fill(finer, width, last, until, segments);
 }
 
-/// Parts segments into pieces that answer one after the other, newest first. Each is of whole buckets of `width`, holds
-/// at most `buckets` of them, and is a level of that very width alone wherever there is one: nothing has to be merged
-/// there.
-pub fn pieces(segments: &[Segment], width: Micros, buckets: i64) -> Vec<Vec<Segment>> {
-    let mut pieces = Vec::new();
-    let mut rest = segments.to_vec();
-    while let Some(newest) = rest.last().copied() {
-        let ready = is_ready(&newest, width);
+/// Segments in pieces that are read one after the other, newest first, each made when it is its turn: a request alone does
+/// not decide how many there are.
+#[derive(Debug)]
+pub struct Pieces {
+    rest: Vec<Segment>,
+    width: Micros,
+}
+
+impl Pieces {
+    /// Pieces of whole buckets of `width`. `segments` are in the order of time.
+    pub fn new(segments: Vec<Segment>, width: Micros) -> Self {
+        Self { rest: segments, width }
+    }
+
+    /// The next piece, which holds at most `buckets` buckets, and is a level of that very width alone wherever there is one:
+    /// nothing has to be merged there.
+    pub fn next(&mut self, buckets: i64) -> Option<Vec<Segment>> {
+        let newest = self.rest.last().copied()?;
+        let ready = is_ready(&newest, self.width);
         // As far back as the same can be said of what lies there.
         let mut from = newest.until.saturating_sub(1);
-        for segment in rest.iter().rev().take_while(|segment| is_ready(segment, width) == ready) {
+        for segment in self.rest.iter().rev().take_while(|segment| is_ready(segment, self.width) == ready) {
             from = segment.from;
         }
-        let longest =
-            time::floor(newest.until.saturating_sub(1), width).saturating_sub(width.saturating_mul(buckets - 1));
-        let from = if from >= longest { from } else { longest };
-        pieces.push(clip(&rest, from, newest.until));
-        rest = clip(&rest, Micros::MIN, from);
+        let longest = time::floor(newest.until.saturating_sub(1), self.width)
+            .saturating_sub(self.width.saturating_mul(buckets.saturating_sub(1)));
+        let from = from.max(longest);
+        let piece = clip(&self.rest, from, newest.until);
+        self.rest = clip(&self.rest, Micros::MIN, from);
+        Some(piece)
     }
-    pieces
+
+    /// Takes a piece back, which is the next one again, in as many pieces as it takes.
+    pub fn put_back(&mut self, piece: &[Segment]) {
+        self.rest.extend_from_slice(piece);
+    }
+}
+
+/// About how many buckets of `width` the segments of a piece hold.
+pub fn buckets_of(piece: &[Segment], width: Micros) -> i64 {
+    let from = piece.first().map_or(0, |first| time::floor(first.from, width));
+    let until = piece.last().map_or(0, |last| time::ceil(last.until, width));
+    until.saturating_sub(from) / width.max(1)
 }
 
 fn is_ready(segment: &Segment, width: Micros) -> bool {
@@ -160,10 +183,26 @@ mod tests {
         assert_eq!(preferred(HOUR, 3_690 * SECOND, Some(0.1)), text(&elsewhere));
     }
 
+    fn pieces(segments: Vec<Segment>, width: Micros, buckets: i64) -> Vec<Vec<Segment>> {
+        let mut pieces = Pieces::new(segments, width);
+        std::iter::from_fn(|| pieces.next(buckets)).collect()
+    }
+
+    #[test]
+    fn a_piece_that_was_too_long_comes_again_in_shorter_ones() {
+        let mut pieces = Pieces::new(vec![Segment { level: None, from: 90 * SECOND, until: 301 * SECOND }], MINUTE);
+        let piece = pieces.next(100).unwrap();
+        assert_eq!((text(&piece).as_str(), buckets_of(&piece, MINUTE)), ("rows 90..301", 5));
+        pieces.put_back(&piece);
+        assert_eq!(text(&pieces.next(2).unwrap()), "rows 240..301");
+        assert_eq!(text(&pieces.next(i64::MAX).unwrap()), "rows 90..240");
+        assert_eq!(pieces.next(1), None);
+    }
+
     #[test]
     fn pieces_are_of_whole_buckets_and_ready_buckets_stand_alone() {
         let segments = cover(&rolled(HOUR + 7 * MINUTE), HOUR, 10 * SECOND - HOUR, 3 * HOUR);
-        let pieces = pieces(&segments, HOUR, 1_000);
+        let pieces = pieces(segments, HOUR, 1_000);
         let pieces: Vec<_> = pieces.iter().map(|piece| text(piece)).collect();
         assert_eq!(
             pieces,
@@ -178,7 +217,7 @@ mod tests {
     #[test]
     fn a_piece_has_no_more_buckets_than_it_may() {
         let segments = [Segment { level: None, from: 90 * SECOND, until: 301 * SECOND }];
-        let pieces = pieces(&segments, MINUTE, 2);
+        let pieces = pieces(segments.to_vec(), MINUTE, 2);
         let pieces: Vec<_> = pieces.iter().map(|piece| text(piece)).collect();
         assert_eq!(pieces, ["rows 240..301", "rows 120..240", "rows 90..120"]);
     }

@@ -1,18 +1,15 @@
 //! Whole rows of a table over a span of time, in the order of time.
 
-use arrow::array::Int64Array;
-use futures::TryStreamExt;
-
 use super::named::NamedQuery;
+use super::parts::Parts;
 use super::{Queries, Window};
 use crate::batch::{BatchStream, ReadError};
-use crate::store::{Snapshot, Statement, Value};
-use crate::tables::{self, TIME_COLUMN, Table};
-use crate::time::{Micros, SECOND};
+use crate::store::{Done, Snapshot, Statement, Statements, Value};
+use crate::tables::{TIME_COLUMN, Table};
+use crate::time::Micros;
 
-/// Rows that are sorted together. All rows at once would need the memory of all.
-const SPAN_ROWS: i64 = 500_000;
-const HOUR: Micros = 3_600 * SECOND;
+/// Rows that are sorted together. The engine holds them until the client has taken them: 4 MB for rows of market data.
+const PART_ROWS: i64 = 50_000;
 
 /// Which rows are wanted.
 #[derive(Debug, Clone)]
@@ -26,22 +23,29 @@ pub struct Export {
 }
 
 impl Queries {
-    /// The rows, in the table's own columns, by time and then by the rest of the key. All of them are of one moment.
+    /// The rows, in the table's own columns, by time and then by the rest of the key. All of them are of one snapshot.
     pub async fn export(&self, export: Export) -> Result<BatchStream, ReadError> {
-        let window = export.window;
-        let asked = export.clone();
-        let hours = self.reader.ask(
-            move |snapshot| {
-                Ok(vec![asked.statement(include_str!("../../queries/export/hours.sql"), window, snapshot)?])
-            },
-            self.time_limit,
-        );
-        let spans = spans(window, &hours.await?.try_collect::<Vec<_>>().await?)?;
-        let rows = move |snapshot: &Snapshot<'_>| {
-            let rows = include_str!("../../queries/export/rows.sql");
-            spans.into_iter().map(|span| export.statement(rows, span, snapshot)).collect()
+        let parts = Parts::new(export.window, PART_ROWS);
+        let transaction = self.reader.exports().begin(self.export_time_limit).await?;
+        transaction.into_result(SortedParts { export, parts }).await
+    }
+}
+
+/// The statements of an export: one for each part of its time range.
+struct SortedParts {
+    export: Export,
+    parts: Parts,
+}
+
+impl Statements for SortedParts {
+    fn next(&mut self, snapshot: &Snapshot<'_>, _: Option<Done>) -> Result<Option<Statement>, ReadError> {
+        let Self { export, parts } = self;
+        let counts = |window, width: Micros| {
+            let text = include_str!("../../queries/export/counts.sql").replace("{width}", &width.to_string());
+            snapshot.pairs(export.statement(&text, window, snapshot)?)
         };
-        self.reader.exports().ask(rows, self.export_time_limit).await
+        let part = parts.next(counts)?;
+        part.map(|part| export.statement(include_str!("../../queries/export/rows.sql"), part, snapshot)).transpose()
     }
 }
 
@@ -64,53 +68,5 @@ impl Export {
         let parameters = query.bind(&[start, end, ("label", label)]);
         let parameters = parameters.map_err(|name| ReadError::Failed(format!("an export does not give ${name}")))?;
         Ok(Statement::new(query.sql.clone(), parameters))
-    }
-}
-
-/// Cuts a window between hours, so that each part has about [`SPAN_ROWS`] rows. The parts leave nothing out.
-fn spans(window: Window, hours: &[arrow::record_batch::RecordBatch]) -> Result<Vec<Window>, ReadError> {
-    let failed = |error: arrow::error::ArrowError| ReadError::Failed(error.to_string());
-    let mut spans = Vec::new();
-    let (mut start, mut rows_in_span) = (window.start, 0);
-    for batch in hours {
-        let hour = tables::column::<Int64Array>(batch, "hour").map_err(failed)?;
-        let rows = tables::column::<Int64Array>(batch, "rows").map_err(failed)?;
-        for (hour, rows) in hour.values().iter().zip(rows.values()) {
-            let begins = hour * HOUR;
-            if rows_in_span > 0 && rows_in_span + rows > SPAN_ROWS && begins > start {
-                spans.push(Window { start, end: begins - 1 });
-                (start, rows_in_span) = (begins, 0);
-            }
-            rows_in_span += rows;
-        }
-    }
-    spans.push(Window { start, end: window.end });
-    Ok(spans)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use arrow::array::ArrayRef;
-    use arrow::record_batch::RecordBatch;
-
-    use super::*;
-
-    fn hours(hours: &[(i64, i64)]) -> RecordBatch {
-        let column = |values: Vec<i64>| Arc::new(Int64Array::from(values)) as ArrayRef;
-        let (hour, rows) = hours.iter().copied().unzip();
-        RecordBatch::try_from_iter([("hour", column(hour)), ("rows", column(rows))]).unwrap()
-    }
-
-    #[test]
-    fn a_window_is_cut_without_a_gap() {
-        let window = Window { start: 5, end: 100 * HOUR };
-        assert_eq!(spans(window, &[]).unwrap(), [window]);
-        assert_eq!(spans(window, &[hours(&[(0, 10), (99, 10)])]).unwrap(), [window]);
-        let parts =
-            spans(window, &[hours(&[(0, 900_000), (1, 300_000)]), hours(&[(2, 100_000), (50, 400_000)])]).unwrap();
-        let cuts: Vec<_> = parts.iter().map(|part| (part.start, part.end)).collect();
-        assert_eq!(cuts, [(5, HOUR - 1), (HOUR, 50 * HOUR - 1), (50 * HOUR, 100 * HOUR)]);
     }
 }

@@ -7,22 +7,11 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
-use super::cover::{Segment, cover, pieces, prefer_few_rows};
-use super::source::{self, Source};
-use super::{Queries, Window, statement};
+use super::pieces::{PIECE_ROWS, Part, SpanStatements};
+use super::{Queries, Window, question, source};
 use crate::batch::{BatchStream, ReadError};
-use crate::store::rollup_text::Wanted;
-use crate::store::{NewestFirst, Snapshot, Value};
-use crate::tables::Table;
+use crate::store::{ReadTransaction, Value};
 use crate::time::{self, Micros, SECOND};
-
-/// Rows of a piece of an answer, which are held while they are put in order.
-const PIECE_ROWS: usize = 131_072;
-
-/// From so many pieces on it is worth a look whether there is anything in them.
-const MANY_PIECES: usize = 8;
-/// Spans that are asked for at once. Each takes a connection, always after those of the spans before it.
-const SPANS_AT_ONCE: usize = 2;
 
 /// A question for history.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,36 +114,39 @@ impl Interval {
     }
 }
 
+/// The transactions of a request, which see one snapshot.
+type Transactions = Arc<Vec<ReadTransaction>>;
+
 impl Queries {
     /// History, one part a metric type, each with columns of its own, `type` first. A part is asked for when the one
-    /// before it has ended.
+    /// before it has ended. All of them are of one snapshot.
     pub fn history(&self, request: &HistoryRequest) -> BoxStream<'static, Result<BatchStream, ReadError>> {
         let (queries, request) = (self.clone(), request.clone());
-        let types = request.types();
-        stream::iter(types)
-            .then(move |metric_type| {
-                let (queries, request) = (queries.clone(), request.clone());
-                async move { queries.history_of(metric_type, &request, request.window).await }
-            })
-            .boxed()
+        let parts = async move {
+            let transactions = queries.begin_history(&request).await?;
+            Ok::<_, ReadError>(queries.history_parts(transactions, request))
+        };
+        stream::once(parts).try_flatten().boxed()
     }
 
     /// History as one table: the columns of all the metric types asked for, null where a type has no such column.
     pub async fn history_table(&self, request: &HistoryRequest) -> Result<BatchStream, ReadError> {
         let nullable = |field: &Arc<Field>| Arc::new(field.as_ref().clone().with_nullable(true));
+        let transactions = self.begin_history(request).await?;
         if let [only] = request.types().as_slice() {
             // Its own columns are all there are: nothing has to be known beforehand.
-            let answer = self.history_of(*only, request, request.window).await?;
-            let schema = Arc::new(Schema::new(answer.schema().fields().iter().map(nullable).collect::<Vec<_>>()));
+            let result = self.history_of(transactions, *only, request, request.window).await?;
+            let schema = Arc::new(Schema::new(result.schema().fields().iter().map(nullable).collect::<Vec<_>>()));
             let target = schema.clone();
-            return Ok(BatchStream::new(schema, answer.map(move |batch| widen(&batch?, &target))));
+            return Ok(BatchStream::new(schema, result.map(move |batch| widen(&batch?, &target))));
         }
         let mut fields: Vec<Arc<Field>> = Vec::new();
         let types = if request.types().is_empty() { MetricType::ALL.to_vec() } else { request.types() };
         for metric_type in types {
             // A window that ends before it starts: no rows, but the columns.
             let nothing = Window { start: 0, end: -1 };
-            for field in self.history_of(metric_type, request, nothing).await?.schema().fields() {
+            let result = self.history_of(transactions.clone(), metric_type, request, nothing).await?;
+            for field in result.schema().fields() {
                 if !fields.iter().any(|known| known.name() == field.name()) {
                     fields.push(nullable(field));
                 }
@@ -162,12 +154,33 @@ impl Queries {
         }
         let schema = Arc::new(Schema::new(fields));
         let target = schema.clone();
-        let batches = self.history(request).try_flatten().map(move |batch| widen(&batch?, &target));
+        let parts = self.clone().history_parts(transactions, request.clone());
+        let batches = parts.try_flatten().map(move |batch| widen(&batch?, &target));
         Ok(BatchStream::new(schema, batches))
+    }
+
+    /// One connection for a request, or two side by side where a second one is free: two plan a long span in less time.
+    async fn begin_history(&self, request: &HistoryRequest) -> Result<Transactions, ReadError> {
+        let types = u32::try_from(request.types().len()).unwrap_or(1).max(1);
+        Ok(Arc::new(self.reader.begin_pair(self.time_limit.saturating_mul(types)).await?))
+    }
+
+    fn history_parts(
+        self,
+        transactions: Transactions,
+        request: HistoryRequest,
+    ) -> BoxStream<'static, Result<BatchStream, ReadError>> {
+        stream::iter(request.types())
+            .then(move |metric_type| {
+                let (queries, transactions, request) = (self.clone(), transactions.clone(), request.clone());
+                async move { queries.history_of(transactions, metric_type, &request, request.window).await }
+            })
+            .boxed()
     }
 
     async fn history_of(
         &self,
+        transactions: Transactions,
         metric_type: MetricType,
         request: &HistoryRequest,
         window: Window,
@@ -184,76 +197,61 @@ impl Queries {
         let width = request.interval.unwrap_or(Interval::DEFAULT).micros();
         let text = self.find(name)?;
         let Some(table) = source::bucketed(&text) else {
-            let values = values(request, window);
-            return Ok(typed(metric_type, self.named(name, window, values).await?));
+            let rows = question(name, text, window, values(request, window));
+            let result = first(&transactions)?.ask_all(rows).await?;
+            return Ok(typed(metric_type, kept_open(result, transactions)));
         };
-        let part = Part { name, text, table, width, request: request.clone() };
-        let labels = if request.symbols.is_empty() { self.reader.labels(table) } else { request.symbols.len() };
+        let stored = self.reader.labels(table);
+        let labels = if request.symbols.is_empty() { stored } else { request.symbols.len().min(stored) };
         let buckets = i64::try_from(PIECE_ROWS / labels.max(1)).unwrap_or(1).max(1);
+        let part = Part { name, text, table, width, request: request.clone() };
         let spans = spans(window, width, self.reader.rolled_until(table), buckets);
-        let queries = self.clone();
-        let answers = stream::iter(spans).map(move |span| queries.clone().part(part.clone(), span, buckets));
-        let mut answers = answers.buffered(SPANS_AT_ONCE).boxed();
-        let Some(newest) = answers.next().await else {
-            return Err(ReadError::Failed("a window has at least one span".into()));
-        };
-        let newest = newest?;
-        let schema = newest.schema().clone();
-        let batches = stream::iter([Ok(newest)]).chain(answers).try_flatten();
-        Ok(typed(metric_type, BatchStream::new(schema, batches)))
-    }
-
-    /// The buckets of a span, as of one transaction.
-    async fn part(self, part: Part, span: Window, buckets: i64) -> Result<BatchStream, ReadError> {
-        let limit = self.time_limit;
-        let question = move |snapshot: &Snapshot<'_>| {
-            let Part { name, text, table, width, request } = part;
-            let values = values(&request, span);
-            let rolled = snapshot.rolled(table);
-            let pieces_of = |from, until| {
-                let mut segments = cover(&rolled, width, from, until);
-                prefer_few_rows(&mut segments, width, &rolled, snapshot.rows_per_second(table));
-                pieces(&segments, width, buckets)
-            };
-            let mut pieces = pieces_of(span.start, span.until());
-            if pieces.len() > MANY_PIECES {
-                // Somebody asks for all of time: most of it is empty.
-                let (oldest, newest) = snapshot.extent(table)?.unwrap_or((0, -1));
-                let (start, until) = (span.start.max(oldest), span.until().min(newest.saturating_add(1)));
-                pieces = pieces_of(start, until);
-            }
-            if pieces.is_empty() {
-                pieces.push(Vec::new());
-            }
-            let wanted = Wanted::by(&text);
-            let of_piece = |piece: &Vec<Segment>| {
-                let expanded = source::expand(&text, |source| match source {
-                    Source::Rows(table) => snapshot.rows(table, span.start, span.until()),
-                    Source::Buckets(table, condition) => {
-                        let condition = if request.symbols.is_empty() { "" } else { condition };
-                        source::buckets(snapshot, table, piece, width, (wanted, condition))
-                    }
-                })?;
-                let order = NewestFirst { label: table.label };
-                Ok(statement(name, &expanded, &values)?.newest_first(order))
-            };
-            pieces.iter().map(of_piece).collect()
-        };
-        self.reader.ask(question, limit).await
+        let spans = spans.into_iter().map(move |span| SpanStatements::new(part.clone(), span, buckets));
+        Ok(typed(metric_type, side_by_side(transactions, spans.collect()).await?))
     }
 }
 
-/// What a query asks of one table.
-#[derive(Clone)]
-struct Part {
-    name: &'static str,
-    text: Arc<str>,
-    table: &'static Table,
-    width: Micros,
-    request: HistoryRequest,
+/// The results of spans one after the other. As many as there are transactions are computed at a time.
+async fn side_by_side(transactions: Transactions, spans: Vec<SpanStatements>) -> Result<BatchStream, ReadError> {
+    let at_once = transactions.len().max(1);
+    let results = stream::iter(spans.into_iter().enumerate()).map(move |(place, span)| {
+        let transactions = transactions.clone();
+        async move {
+            let transaction = transactions.get(place % at_once).ok_or_else(no_transaction)?;
+            let result = transaction.ask(span).await?;
+            Ok::<_, ReadError>(kept_open(result, transactions))
+        }
+    });
+    let mut results = results.buffered(at_once).boxed();
+    let Some(newest) = results.next().await else {
+        return Err(ReadError::Failed("a window has at least one span".into()));
+    };
+    let newest = newest?;
+    let schema = newest.schema().clone();
+    Ok(BatchStream::new(schema, stream::iter([Ok(newest)]).chain(results).try_flatten()))
 }
 
-fn values(request: &HistoryRequest, window: Window) -> Vec<(&'static str, Value)> {
+/// The same result; the transactions stay open as long as it is read.
+fn kept_open(result: BatchStream, transactions: Transactions) -> BatchStream {
+    let schema = result.schema().clone();
+    BatchStream::new(
+        schema,
+        result.inspect(move |_| {
+            let _open = &transactions;
+        }),
+    )
+}
+
+fn first(transactions: &Transactions) -> Result<&ReadTransaction, ReadError> {
+    transactions.first().ok_or_else(no_transaction)
+}
+
+fn no_transaction() -> ReadError {
+    ReadError::Failed("a request for history has a transaction".into())
+}
+
+/// What a query of history is given.
+pub(super) fn values(request: &HistoryRequest, window: Window) -> Vec<(&'static str, Value)> {
     let mut values = window.values().to_vec();
     values.push(("symbols", Value::TextList(request.symbols.clone())));
     values

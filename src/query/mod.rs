@@ -7,6 +7,8 @@ mod cover;
 mod export;
 mod history;
 mod named;
+mod parts;
+mod pieces;
 mod restore;
 mod source;
 mod sql;
@@ -100,22 +102,7 @@ impl Queries {
         window: Window,
         values: Vec<(&'static str, Value)>,
     ) -> Result<BatchStream, ReadError> {
-        let text = self.find(name)?;
-        let question = move |snapshot: &Snapshot<'_>| {
-            let wanted = Wanted::by(&text);
-            let expanded = source::expand(&text, |source| match source {
-                Source::Rows(table) => snapshot.rows(table, window.start, window.until()),
-                Source::Buckets(table, condition) => {
-                    let rolled = snapshot.rolled(table);
-                    let mut segments = cover::cover(&rolled, source::WHOLE, window.start, window.until());
-                    let per_second = snapshot.rows_per_second(table);
-                    cover::prefer_few_rows(&mut segments, source::WHOLE, &rolled, per_second);
-                    source::buckets(snapshot, table, &segments, source::WHOLE, (wanted, condition))
-                }
-            })?;
-            Ok(vec![statement(name, &expanded, &values)?])
-        };
-        self.reader.ask(question, self.time_limit).await
+        self.reader.ask(question(name, self.find(name)?, window, values), self.time_limit).await
     }
 
     /// The answer of a query of `queries/` that has one row.
@@ -131,6 +118,29 @@ impl Queries {
 
     fn find(&self, name: &str) -> Result<Arc<str>, ReadError> {
         self.named.find(name).ok_or_else(|| ReadError::Failed(format!("queries/{name}.sql is missing")))
+    }
+}
+
+/// The one statement of a query of `queries/`, once it is known what is stored where.
+fn question(
+    name: &'static str,
+    text: Arc<str>,
+    window: Window,
+    values: Vec<(&'static str, Value)>,
+) -> impl FnOnce(&Snapshot<'_>) -> Result<Vec<Statement>, ReadError> + Send + 'static {
+    move |snapshot| {
+        let wanted = Wanted::by(&text);
+        let expanded = source::expand(&text, |source| match source {
+            Source::Rows(table) => snapshot.rows(table, window.start, window.until()),
+            Source::Buckets(table, condition) => {
+                let rolled = snapshot.rolled(table);
+                let mut segments = cover::cover(&rolled, source::WHOLE, window.start, window.until());
+                let per_second = snapshot.rows_per_second(table);
+                cover::prefer_few_rows(&mut segments, source::WHOLE, &rolled, per_second);
+                source::buckets(snapshot, table, &segments, source::WHOLE, (wanted, condition))
+            }
+        })?;
+        Ok(vec![statement(name, &expanded, &values)?])
     }
 }
 

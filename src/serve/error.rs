@@ -81,18 +81,20 @@ impl ApiError {
             },
             Self::Read(error) => match error {
                 ReadError::Invalid(_) | ReadError::Refused(_) => StatusCode::BAD_REQUEST,
-                ReadError::TimedOut(_) => StatusCode::REQUEST_TIMEOUT,
+                ReadError::TimedOut(_) | ReadError::Stalled(_) => StatusCode::REQUEST_TIMEOUT,
                 ReadError::Busy => StatusCode::TOO_MANY_REQUESTS,
                 // The answer would be too large; the text says how to ask for less.
                 ReadError::OutOfMemory(_) | ReadError::TooManyRows(_) => StatusCode::PAYLOAD_TOO_LARGE,
-                ReadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+                ReadError::Stopping | ReadError::NoMemory => StatusCode::SERVICE_UNAVAILABLE,
                 ReadError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::Write(error) => match error {
                 WriteError::Busy => StatusCode::TOO_MANY_REQUESTS,
                 WriteError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 WriteError::NoSpace(_) => StatusCode::INSUFFICIENT_STORAGE,
-                WriteError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+                WriteError::Stopping | WriteError::NoMemory | WriteError::EngineFailed => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
                 // The rows passed every check, so that what the database has against them is no fault of the client.
                 WriteError::Rejected(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },

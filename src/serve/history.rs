@@ -1,5 +1,7 @@
 //! `/api/metrics/history`: rows of each metric type over a time range.
 
+use std::collections::HashSet;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -7,7 +9,7 @@ use axum::response::Response;
 use serde_json::{Map, Value};
 
 use super::respond::{self, Wanted};
-use super::validation::{self, Members, Moment};
+use super::validation::{self, Members, Moment, Problem, Step};
 use super::{ApiError, AppState};
 use crate::encode::json::Options;
 use crate::encode::{self, Format};
@@ -19,6 +21,11 @@ use crate::time::{self, Micros, SECOND};
 const SPELLING: Options = Options { integral_as_integer: &[], null_as_zero: tables::ALWAYS_NUMBERS };
 /// How far back a question reaches that does not say.
 const DEFAULT_SPAN: Micros = 3_600 * SECOND;
+
+/// Different symbols that one request may name.
+const MOST_SYMBOLS: usize = 10_000;
+/// Bytes of a request: as many symbols as it may name, and some more.
+const MOST_BYTES: usize = 1 << 20;
 
 /// What a client asked for, with its times as it wrote them.
 struct Question {
@@ -34,7 +41,7 @@ pub async fn history(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let body = validation::read(body, state.settings.server.max_body_bytes).await?;
+    let body = validation::read(body, state.settings.server.max_body_bytes.min(MOST_BYTES)).await?;
     let question = Question::parse(&validation::object(&headers, &body)?, time::now())?;
     let encoded = match format {
         Format::Json => {
@@ -63,6 +70,12 @@ impl Question {
         members.finish()?;
 
         symbols.extend(symbol.map(str::to_owned));
+        let mut seen = HashSet::new();
+        symbols.retain(|symbol| seen.insert(symbol.clone()));
+        if symbols.len() > MOST_SYMBOLS {
+            let loc = vec![Step::Name("body"), Step::Name("symbols")];
+            return Err(ApiError::Validation(vec![Problem::too_many(loc, MOST_SYMBOLS, symbols.len())]));
+        }
         let (start, end) = match range.map(|range| range.until(now)) {
             Some(window) => (Moment::naive(window.start), Moment::naive(window.end)),
             None => (start.unwrap_or(Moment::naive(now - DEFAULT_SPAN)), end.unwrap_or(Moment::naive(now))),
@@ -126,6 +139,14 @@ mod tests {
     fn symbol_and_symbols_add_up() {
         assert_eq!(question(json!({ "symbol": "A", "symbols": ["B"] })).request.symbols, ["B", "A"]);
         assert_eq!(question(json!({ "symbol": "A" })).request.symbols, ["A"]);
+    }
+
+    #[test]
+    fn a_symbol_counts_once_and_there_is_a_bound() {
+        assert_eq!(question(json!({ "symbols": vec!["A"; 20_000], "symbol": "A" })).request.symbols, ["A"]);
+        let many: Vec<_> = (0..=MOST_SYMBOLS).map(|symbol| symbol.to_string()).collect();
+        let refused = Question::parse(json!({ "symbols": many }).as_object().unwrap(), NOW).err().unwrap();
+        assert!(matches!(refused, ApiError::Validation(problems) if problems.len() == 1));
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod root;
 mod routing;
 mod scrape;
 mod sql;
+mod stall;
 mod state;
 mod summary;
 mod system;

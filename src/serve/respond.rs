@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures::stream::{self, StreamExt};
 
 use super::error::ApiError;
+use super::stall::{STALL_LIMIT, cut_when_stalled};
 use crate::batch::BatchStream;
 use crate::encode::{ByteStream, Format, encode};
 
@@ -53,7 +54,7 @@ pub async fn bytes(format: Format, name: &str, mut encoded: ByteStream) -> Resul
             None => break Body::from(joined(first, length)),
         }
         if length > WHOLE {
-            let rest = encoded.inspect(|chunk| {
+            let rest = cut_when_stalled(encoded, STALL_LIMIT).inspect(|chunk| {
                 if let Err(error) = chunk {
                     tracing::error!(%error, "an answer was cut short");
                 }

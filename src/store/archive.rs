@@ -8,8 +8,9 @@ use duckdb::types::{TimeUnit, Value as Bound};
 use duckdb::{Connection, OptionalExt, params};
 use futures::TryStreamExt;
 
+use super::job::failed;
 use super::maintenance::{Hands, Maintenance, MaintenanceError};
-use super::reader::{Reader, failed};
+use super::reader::Reader;
 use super::rollup::{Level, rows_begin};
 use super::snapshot::{ArchivedDay, Snapshot, Statement};
 use super::text::fill;

@@ -9,6 +9,7 @@ use duckdb::Connection;
 
 use super::figures::Figures;
 use super::files;
+use super::memory::{EngineMemory, NoMemory};
 
 /// In a quiet moment a log of this part of the threshold is worth it.
 const PART_WHEN_QUIET: u64 = 4;
@@ -16,6 +17,17 @@ const PART_WHEN_QUIET: u64 = 4;
 const QUIET: Duration = Duration::from_secs(2);
 /// Time to the next attempt when one did not succeed, at first and at the most.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
+
+/// Why a checkpoint was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// It was not tried.
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
+    /// The engine refused.
+    #[error("{0}")]
+    Engine(#[from] duckdb::Error),
+}
 
 /// Keeps the log short. Used by the writer alone.
 pub struct Checkpoints {
@@ -53,19 +65,23 @@ impl Checkpoints {
     }
 
     /// Looks at the log, and works it off when it is time.
-    pub fn keep_short(&mut self, connection: &Connection) -> Result<(), duckdb::Error> {
+    pub fn keep_short(&mut self, connection: &Connection, memory: &EngineMemory) -> Result<(), CheckpointError> {
         let now = Instant::now();
         let size = files::size_of(&self.log).unwrap_or(self.size);
         if size != self.size {
             (self.size, self.changed) = (size, now);
         }
-        if self.due().is_some_and(|due| due <= now) { self.checkpoint(connection) } else { Ok(()) }
+        if self.due().is_some_and(|due| due <= now) { self.checkpoint(connection, memory) } else { Ok(()) }
     }
 
     /// Works off the log. The engine does not wait for others here: it refuses while one of them is in the way.
-    pub fn checkpoint(&mut self, connection: &Connection) -> Result<(), duckdb::Error> {
+    pub fn checkpoint(&mut self, connection: &Connection, memory: &EngineMemory) -> Result<(), CheckpointError> {
         let started = Instant::now();
-        let done = connection.execute_batch("CHECKPOINT");
+        let done = memory.reserve().map_err(CheckpointError::from).and_then(|reserve| {
+            let done = connection.execute_batch("CHECKPOINT");
+            drop(reserve);
+            Ok(done?)
+        });
         let counts = self.figures.counts();
         (self.size, self.changed) = (files::size_of(&self.log).unwrap_or(0), Instant::now());
         match &done {

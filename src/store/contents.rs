@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
-use super::reader::{Reader, failed};
+use super::job::failed;
+use super::reader::Reader;
 use super::rollup::{LEVELS, Level};
 use super::snapshot::Snapshot;
 use crate::batch::ReadError;

@@ -12,7 +12,14 @@ impl Failure {
     /// Looks at an error of the engine and raises the failure when it is one that the engine does not recover from.
     pub fn notice(&self, error: &str) {
         let fatal = ["FATAL Error", "database has been invalidated"].iter().any(|sign| error.contains(sign));
-        if fatal && !self.raised.is_cancelled() {
+        if fatal {
+            self.raise(error);
+        }
+    }
+
+    /// Raises the failure: what the engine holds in memory is not to be trusted any more.
+    pub fn raise(&self, error: &str) {
+        if !self.raised.is_cancelled() {
             tracing::error!(error, "the database engine cannot go on");
             self.raised.cancel();
         }

@@ -9,8 +9,6 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::batch::ReadError;
-
 /// An interrupt that arrives before the query has begun is lost, so it is repeated this often until the query ends.
 const REPEAT: Duration = Duration::from_millis(3);
 
@@ -21,6 +19,8 @@ pub enum Stopped {
     TimedOut(Duration),
     /// Whoever asked has gone.
     Abandoned,
+    /// The writer needs its memory.
+    Revoked,
 }
 
 /// Watches one query from beside it.
@@ -41,7 +41,12 @@ struct Shared {
 
 impl Watch {
     /// Starts to watch; must be called on a runtime.
-    pub fn start(handle: Arc<InterruptHandle>, limit: Duration, abandoned: CancellationToken) -> Self {
+    pub fn start(
+        handle: Arc<InterruptHandle>,
+        limit: Duration,
+        abandoned: CancellationToken,
+        revoked: CancellationToken,
+    ) -> Self {
         let watch = Self {
             shared: Arc::new(Shared { state: Mutex::new((true, None)) }),
             stop: CancellationToken::new(),
@@ -53,6 +58,7 @@ impl Watch {
             let reason = tokio::select! {
                 () = ended.cancelled() => return,
                 () = abandoned.cancelled() => Stopped::Abandoned,
+                () = revoked.cancelled() => Stopped::Revoked,
                 () = tokio::time::sleep(limit) => Stopped::TimedOut(limit),
             };
             shared.lock().1 = Some(reason);
@@ -72,8 +78,8 @@ impl Watch {
     }
 
     /// Passes a batch on, waiting for room; false when the query must end instead. For use off the runtime.
-    pub fn send(&self, batches: &mpsc::Sender<Result<RecordBatch, ReadError>>, batch: RecordBatch) -> bool {
-        match batches.try_send(Ok(batch)) {
+    pub fn send(&self, batches: &mpsc::Sender<RecordBatch>, batch: RecordBatch) -> bool {
+        match batches.try_send(batch) {
             Ok(()) => true,
             Err(mpsc::error::TrySendError::Closed(_)) => false,
             Err(mpsc::error::TrySendError::Full(batch)) => self.runtime.block_on(async {
@@ -90,12 +96,10 @@ impl Watch {
         self.shared.lock().1
     }
 
-    /// The query has ended: no interrupt is sent from here on. Says why it was stopped, if it was.
-    pub fn finish(&self) -> Option<Stopped> {
+    /// The query has ended: no interrupt is sent from here on.
+    pub fn finish(&self) {
         self.ended.cancel();
-        let mut state = self.shared.lock();
-        state.0 = false;
-        state.1
+        self.shared.lock().0 = false;
     }
 }
 

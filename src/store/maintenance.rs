@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use duckdb::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::commit::{self, CommitError};
+use super::reader::Shared;
 use super::rollup::{Bounds, Roller};
 use super::table_writer::{TableWriteError, TableWriter};
 use crate::batch::Gate;
@@ -24,6 +26,8 @@ pub struct Hands<'a> {
     pub tables: &'a [(TableWriter, Roller)],
     /// What questions are told.
     pub bounds: &'a Bounds,
+    /// What the connections have in common.
+    pub shared: &'a Shared,
 }
 
 impl Hands<'_> {
@@ -57,6 +61,9 @@ pub enum MaintenanceError {
     /// The engine refused.
     #[error("the database failed: {0}")]
     Engine(#[from] duckdb::Error),
+    /// It was not committed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
     /// Roll-ups could not be made again.
     #[error("the roll-ups could not be made again: {0}")]
     RollUp(#[from] TableWriteError),
@@ -99,12 +106,15 @@ impl Maintenance {
         W: FnOnce(&Hands<'_>) -> Result<T, MaintenanceError> + Send + 'static,
     {
         self.run(move |hands| {
-            hands.connection.execute_batch("BEGIN")?;
-            let done = work(hands);
-            let ended = hands.connection.execute_batch(if done.is_ok() { "COMMIT" } else { "ROLLBACK" });
-            let done = done?;
-            ended?;
-            Ok(done)
+            commit::begin(hands.connection, hands.shared)?;
+            let done = work(hands).and_then(|done| {
+                commit::commit(hands.connection, hands.shared)?;
+                Ok(done)
+            });
+            if done.is_err() {
+                commit::roll_back(hands.connection, hands.shared);
+            }
+            done
         })
         .await
     }

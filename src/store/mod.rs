@@ -8,8 +8,10 @@
 //! those of an older service. `recover` opens a file whose log is damaged, `checkpoint` keeps the log short, and `space` the
 //! disk from running full. `figures` counts what the writer does, `contents` measures what is stored.
 
+mod active;
 mod archive;
 mod checkpoint;
+mod commit;
 mod contents;
 mod error;
 mod failure;
@@ -17,15 +19,18 @@ mod figures;
 mod files;
 mod high_water;
 mod interrupt;
+mod job;
 mod late;
 mod legacy;
 mod load;
 pub mod lock;
 mod maintenance;
+mod memory;
 mod monitor;
 mod pool;
 mod reader;
 mod recover;
+mod results;
 mod rollup;
 pub mod schema;
 mod snapshot;
@@ -55,7 +60,7 @@ pub use pool::{Purpose, Usage};
 pub use reader::Reader;
 pub use recover::Loss;
 pub use rollup::{FINEST, LEVELS, Level, Rolled, Rollups, TableRollup, text as rollup_text};
-pub use snapshot::{ArchivedDay, NewestFirst, Snapshot, Statement};
+pub use snapshot::{ArchivedDay, Done, NewestFirst, Snapshot, Statement, Statements};
 pub use transaction::ReadTransaction;
 pub use value::Value;
 
@@ -94,12 +99,18 @@ impl Store {
         let files = Files::new(&settings.archive(), &settings.archive_cache(), settings.archive_cache_bytes)
             .map_err(Box::new)?;
         let figures = Figures::new(&settings.path, settings.min_free_bytes);
+        let active = active::ActiveQueries::default();
+        let memory = memory::EngineMemory::start(connection.try_clone()?, settings.memory(), active.clone())
+            .map_err(|error| StoreError::Writer(error.to_string()))?;
         let shared = reader::Shared {
             files: files.clone(),
             rollups: rollups.clone(),
             bounds: rollup::Bounds::default(),
             failure: failure.clone(),
             figures: figures.clone(),
+            active: active.clone(),
+            memory,
+            commits: commit::CommitLock::default(),
         };
         let pools = pool::Pools::clone_of(&connection, &settings.reader_shares())?;
         let reader = Reader::new(pools, shared.clone());
@@ -124,9 +135,16 @@ impl Store {
         let checkpoints = checkpoint::Checkpoints::new(&settings.path, threshold, figures.clone());
         let writer = writer::Writer::new(connection, receiver, tasks, pace, shared, space, checkpoints)?;
         let (runtime, stopped) = (Handle::current(), stop.clone());
+        let failure_of_writer = failure.clone();
         let writer = std::thread::Builder::new()
             .name("writer".into())
-            .spawn(move || writer.run(&runtime, &stopped))
+            .spawn(move || {
+                let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.run(&runtime, &stopped)));
+                if let Err(panic) = ended {
+                    failure_of_writer.raise("the writer's thread panicked");
+                    std::panic::resume_unwind(panic);
+                }
+            })
             .map_err(|error| StoreError::Writer(error.to_string()))?;
         Ok(Self { lock, batches, reader, files, maintenance, rollups, failure, monitor, losses, stop, writer })
     }
@@ -198,7 +216,10 @@ impl Store {
 fn lock_down(connection: &Connection, directory: &Path) -> Result<(), duckdb::Error> {
     let directory = directory.to_string_lossy().replace('\'', "''");
     connection.execute_batch(&format!("SET allowed_directories = ['{directory}']"))?;
-    connection.execute_batch("SET enable_external_access = false; SET lock_configuration = true")
+    // The memory limit goes up and down with the commits.
+    connection.execute_batch(
+        "SET allowed_configs = ['memory_limit']; SET enable_external_access = false; SET lock_configuration = true",
+    )
 }
 
 /// The only place where the program opens a connection.

@@ -1,34 +1,30 @@
-//! The reading connections, and answers that stream from them.
+//! Queries against the database: each on a connection and in a transaction of its own, its result streamed.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::datatypes::SchemaRef;
-use arrow::record_batch::RecordBatch;
-use duckdb::Connection;
-use futures::StreamExt;
-use tokio::sync::{mpsc, oneshot};
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
+use super::active::ActiveQueries;
+use super::commit::CommitLock;
 use super::failure::Failure;
 use super::figures::Figures;
-use super::interrupt::{Stopped, Watch};
+use super::interrupt::Watch;
+use super::job::{Job, begin_together};
+use super::memory::EngineMemory;
 use super::pool::{Lease, PATIENCE, Pools, Purpose, Usage};
-use super::rollup::{Bounds, Made, Rollups};
-use super::snapshot::{NewestFirst, Snapshot, Statement};
+use super::results;
+use super::rollup::{Bounds, Rollups};
+use super::snapshot::{AllAtOnce, Snapshot, Statement};
 use super::transaction::ReadTransaction;
-use super::value::{Value, bind};
-use crate::archive::{self, Files};
-use crate::batch::{BatchStream, ReadError, newest_first};
+use super::value::Value;
+use crate::archive::Files;
+use crate::batch::{BatchStream, ReadError};
 use crate::tables::Table;
 use crate::time::Micros;
 
-/// Batches between the database and the socket of one query.
-pub(super) const BATCHES_IN_FLIGHT: usize = 8;
-
-/// Reads from the database, through a pool of connections. Clones share the pool.
+/// Reads from the database, through pools of connections. Clones share the pools.
 #[derive(Clone)]
 pub struct Reader {
     pools: Arc<Pools>,
@@ -49,10 +45,13 @@ pub struct Shared {
     pub failure: Failure,
     /// What the writer has done.
     pub figures: Figures,
+    /// The queries that are running.
+    pub active: ActiveQueries,
+    /// Keeps memory for what is committed.
+    pub memory: EngineMemory,
+    /// Held while something is committed.
+    pub commits: CommitLock,
 }
-
-pub(super) type Opening = oneshot::Sender<Result<SchemaRef, ReadError>>;
-pub(super) type Batches = mpsc::Sender<Result<RecordBatch, ReadError>>;
 
 impl Reader {
     /// Reads through `pools`, as named queries do unless another pool is picked.
@@ -96,7 +95,7 @@ impl Reader {
         self.shared.rollups.labels(table)
     }
 
-    /// About up to where the finest roll-ups of a table reach: a question that needs to know asks its [`Snapshot`].
+    /// About up to where the finest roll-ups of a table reach: a query that needs to know asks its [`Snapshot`].
     pub fn rolled_until(&self, table: &Table) -> Micros {
         self.shared.bounds.made().until(table)
     }
@@ -106,7 +105,7 @@ impl Reader {
         self.pools.usage()
     }
 
-    /// Runs a statement with its parameters, `$1` first, and streams the answer. See [`Reader::ask`].
+    /// Runs a statement with its parameters, `$1` first, and streams the result. See [`Reader::ask`].
     pub async fn query(
         &self,
         sql: impl Into<Arc<str>>,
@@ -117,8 +116,8 @@ impl Reader {
         self.ask(|_| Ok(vec![statement]), limit).await
     }
 
-    /// Asks a question that depends on what is stored where: `question` sees the [`Snapshot`] and gives the statements,
-    /// which run one after the other in the transaction that the snapshot is of. Their answers, which must have one
+    /// Runs a query that depends on what is stored where: `question` sees the [`Snapshot`] and gives the statements,
+    /// which run one after the other in the transaction that the snapshot is of. Their results, which must have one
     /// schema, stream as one.
     ///
     /// Returns when the schema is known. Dropping the stream, or `limit` passing, stops the query in the database. Fails
@@ -127,21 +126,12 @@ impl Reader {
     where
         Q: FnOnce(&Snapshot<'_>) -> Result<Vec<Statement>, ReadError> + Send + 'static,
     {
-        let lease = self.pools.of(self.purpose).lease().await?;
         let abandoned = CancellationToken::new();
-        let (opening, opened) = oneshot::channel();
-        let (batches, received) = mpsc::channel(BATCHES_IN_FLIGHT);
-        let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone());
+        let job = self.job(self.pools.of(self.purpose).lease().await?, limit, &abandoned)?;
         let guard = abandoned.drop_guard();
-        let job = self.job(lease, watch, limit);
-        tokio::task::spawn_blocking(move || job.run(question, opening, &batches));
-
-        let schema = opened.await.map_err(|_| ReadError::Failed("a query ended without an answer".into()))??;
-        let stream = ReceiverStream::new(received).map(move |batch| {
-            let _abandon_when_dropped = &guard;
-            batch
-        });
-        Ok(BatchStream::new(schema, stream))
+        let (sender, receiver) = results::channel();
+        tokio::task::spawn_blocking(move || job.run(AllAtOnce::new(question), sender));
+        receiver.stream(guard).await
     }
 
     /// Looks at what is stored where.
@@ -166,9 +156,35 @@ impl Reader {
     /// no connection of this pool became free for some seconds.
     pub async fn begin(&self, limit: Duration) -> Result<ReadTransaction, ReadError> {
         let lease = self.pools.of(self.purpose).lease().await?;
-        let abandoned = CancellationToken::new();
-        let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone());
-        ReadTransaction::begin(self.job(lease, watch, limit), abandoned.drop_guard()).await
+        let mut begun = self.begin_all(vec![lease], limit).await?;
+        begun.pop().ok_or_else(|| ReadError::Failed("a transaction has one connection".into()))
+    }
+
+    /// Opens one transaction or, where a second connection is free at once, two that see one snapshot and run side by
+    /// side. See [`Reader::begin`].
+    pub async fn begin_pair(&self, limit: Duration) -> Result<Vec<ReadTransaction>, ReadError> {
+        let pool = self.pools.of(self.purpose);
+        let mut leases = vec![pool.lease().await?];
+        leases.extend(pool.try_lease());
+        self.begin_all(leases, limit).await
+    }
+
+    async fn begin_all(&self, leases: Vec<Lease>, limit: Duration) -> Result<Vec<ReadTransaction>, ReadError> {
+        let (mut jobs, mut guards) = (Vec::new(), Vec::new());
+        for lease in leases {
+            let abandoned = CancellationToken::new();
+            jobs.push(self.job(lease, limit, &abandoned)?);
+            guards.push(abandoned.drop_guard());
+        }
+        let begun = tokio::task::spawn_blocking(move || match begin_together(&jobs.iter().collect::<Vec<_>>()) {
+            Ok(()) => Ok(jobs),
+            Err(error) => {
+                jobs.into_iter().for_each(|job| job.finish(false));
+                Err(error)
+            }
+        });
+        let jobs = begun.await.map_err(|error| ReadError::Failed(error.to_string()))??;
+        Ok(jobs.into_iter().zip(guards).map(|(job, guard)| ReadTransaction::serve(job, guard)).collect())
     }
 
     /// Whether the statement that `question` gives can be planned; why not is [`ReadError::Invalid`].
@@ -186,167 +202,16 @@ impl Reader {
         planned.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
     }
 
-    fn job(&self, lease: Lease, watch: Watch, limit: Duration) -> Job {
-        let made = Cell::new(self.shared.bounds.made());
-        Job { lease, watch, leases: RefCell::default(), limit, shared: self.shared.clone(), made }
+    /// A query on a leased connection, which ends when `abandoned` is cancelled.
+    fn job(&self, lease: Lease, limit: Duration, abandoned: &CancellationToken) -> Result<Job, ReadError> {
+        let active = self.shared.active.enter(lease.purpose());
+        let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone(), active.revoked());
+        Ok(Job::new(lease, watch, active, limit, self.shared.clone()))
     }
 
     /// Lets no further query start.
     pub fn close(&self) {
         self.pools.close();
-    }
-}
-
-/// One query, or one held transaction, on its way.
-pub(super) struct Job {
-    lease: Lease,
-    watch: Watch,
-    /// Files of archived days that its statements read.
-    leases: RefCell<Vec<archive::Lease>>,
-    limit: Duration,
-    shared: Shared,
-    /// Up to where buckets were made just before the transaction began.
-    made: Cell<Made>,
-}
-
-impl Job {
-    fn run<Q>(self, question: Q, opening: Opening, batches: &Batches)
-    where
-        Q: FnOnce(&Snapshot<'_>) -> Result<Vec<Statement>, ReadError>,
-    {
-        let mut opening = Some(opening);
-        let answered = self.transact(question, &mut opening, batches);
-        self.notice(&answered);
-        match (self.finish(answered.is_ok()), answered) {
-            (Some(Stopped::TimedOut(limit)), Err(_)) => tell(Err(ReadError::TimedOut(limit)), opening, batches),
-            (Some(Stopped::Abandoned), _) => {}
-            (_, answered) => tell(answered, opening, batches),
-        }
-    }
-
-    /// Opens the transaction, at a moment at which nothing changes up to where buckets are made: where they are not, the
-    /// rows are still there.
-    pub(super) fn begin(&self) -> Result<(), ReadError> {
-        let connection = self.lease.connection()?;
-        loop {
-            self.made.set(self.shared.bounds.made());
-            connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(failed)?;
-            if self.shared.bounds.made() == self.made.get() {
-                return Ok(());
-            }
-            connection.execute_batch("ROLLBACK").map_err(failed)?;
-        }
-    }
-
-    /// Ends the transaction and gives the connection back. Says why it was stopped before, if it was.
-    pub(super) fn finish(self, succeeded: bool) -> Option<Stopped> {
-        // Only when no interrupt can come any more may the connection go on.
-        let stopped = self.watch.finish();
-        let end = if succeeded { "COMMIT" } else { "ROLLBACK" };
-        if let Err(error) = self.lease.connection().and_then(|connection| connection.execute_batch(end).map_err(failed))
-        {
-            tracing::debug!(%error, "a read transaction had ended already");
-        }
-        stopped
-    }
-
-    /// What is stored where, in the transaction that is open.
-    pub(super) fn snapshot(&self) -> Result<Snapshot<'_>, ReadError> {
-        Ok(Snapshot::new(self.lease.connection()?, &self.shared, &self.leases, self.limit, self.made.get()))
-    }
-
-    /// Streams one answer in the transaction that is open.
-    pub(super) fn answer(&self, statement: Statement, opening: Opening, batches: &Batches) {
-        let mut opening = Some(opening);
-        let connection = self.lease.connection();
-        let answered = connection.and_then(|connection| self.stream(connection, statement, &mut opening, batches));
-        self.notice(&answered);
-        let answered = answered.map_err(|error| match self.watch.stopped() {
-            Some(Stopped::TimedOut(limit)) => ReadError::TimedOut(limit),
-            _ => error,
-        });
-        tell(answered, opening, batches);
-    }
-
-    fn notice(&self, answered: &Result<(), ReadError>) {
-        if let Err(error) = answered {
-            self.shared.failure.notice(&error.to_string());
-        }
-    }
-
-    /// Plans and runs the statements in one transaction, and plans them anew each time. A plan is made for the values
-    /// that the table holds at that moment: it leaves out filters that hold for all of them and packs groups as tightly
-    /// as they allow. Kept, or run in a later transaction, it gives wrong answers once there are other values.
-    fn transact<Q>(&self, question: Q, opening: &mut Option<Opening>, batches: &Batches) -> Result<(), ReadError>
-    where
-        Q: FnOnce(&Snapshot<'_>) -> Result<Vec<Statement>, ReadError>,
-    {
-        let connection = self.lease.connection()?;
-        self.begin()?;
-        for statement in question(&self.snapshot()?)? {
-            self.stream(connection, statement, opening, batches)?;
-        }
-        Ok(())
-    }
-
-    fn stream(
-        &self,
-        connection: &Connection,
-        statement: Statement,
-        opening: &mut Option<Opening>,
-        batches: &Batches,
-    ) -> Result<(), ReadError> {
-        let mut running = connection.prepare(&statement.sql).map_err(failed)?;
-        let parameters = statement.parameters.into_iter().map(bind).collect::<Vec<_>>();
-        let schema = running.stream_arrow(duckdb::params_from_iter(parameters)).map_err(failed)?.get_schema();
-        if let Some(opening) = opening.take() {
-            // Nobody waits: the first send below finds out.
-            let _ = opening.send(Ok(schema.clone()));
-        }
-        let mut unordered = Vec::new();
-        // The engine's own iterator panics on an error in the middle of an answer.
-        while let Some(rows) = running.step().map_err(failed)? {
-            let batch = RecordBatch::try_new(schema.clone(), rows.columns().to_vec()).map_err(broken)?;
-            if statement.newest_first.is_some() {
-                unordered.push(batch);
-            } else {
-                self.send(batches, batch)?;
-            }
-        }
-        if let Some(NewestFirst { label }) = statement.newest_first {
-            newest_first(unordered, label)
-                .map_err(broken)?
-                .try_for_each(|batch| self.send(batches, batch.map_err(broken)?))?;
-        }
-        Ok(())
-    }
-
-    fn send(&self, batches: &Batches, batch: RecordBatch) -> Result<(), ReadError> {
-        if self.watch.send(batches, batch) { Ok(()) } else { Err(ReadError::Stopping) }
-    }
-}
-
-fn broken(error: arrow::error::ArrowError) -> ReadError {
-    ReadError::Failed(error.to_string())
-}
-
-/// Tells whoever asked that there is no answer, or no more of it.
-fn tell(answered: Result<(), ReadError>, opening: Option<Opening>, batches: &Batches) {
-    let Err(error) = answered else { return };
-    match opening {
-        Some(opening) => drop(opening.send(Err(error))),
-        None => drop(batches.try_send(Err(error)).or_else(|unsent| batches.blocking_send(unsent.into_inner()))),
-    }
-}
-
-pub(super) fn failed(error: duckdb::Error) -> ReadError {
-    let text = error.to_string();
-    if text.starts_with("Out of Memory Error") {
-        ReadError::OutOfMemory(text)
-    } else if ["Conversion Error", "Out of Range Error"].iter().any(|kind| text.starts_with(kind)) {
-        // The values do not fit what was asked of them, which another question can avoid.
-        ReadError::Invalid(text)
-    } else {
-        ReadError::Failed(text)
+        self.shared.memory.close();
     }
 }

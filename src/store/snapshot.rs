@@ -7,10 +7,11 @@ use std::time::Duration;
 use duckdb::Connection;
 
 use super::archive;
-use super::reader::{Shared, failed};
+use super::job::failed;
+use super::reader::Shared;
 use super::rollup::text::fill;
 use super::rollup::{LEVELS, Made, Reach, Rolled};
-use super::value::Value;
+use super::value::{Value, bind};
 use crate::archive::Lease;
 use crate::batch::ReadError;
 use crate::tables::Table;
@@ -29,6 +30,64 @@ pub struct Statement {
 pub struct NewestFirst {
     /// The column with the label, where there is one.
     pub label: Option<&'static str>,
+    /// Rows after which the statement is given up: all of them are held until they are in order.
+    pub most_rows: usize,
+}
+
+/// What became of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// Its result had so many rows.
+    Rows(usize),
+    /// It had more than may be put in order at one time. Nothing of it was passed on.
+    TooManyRows,
+}
+
+/// The statements of a query, each made when it is its turn.
+pub trait Statements {
+    /// The next one, if there is any. `done` is what became of the one before it; `None` at the first.
+    fn next(&mut self, snapshot: &Snapshot<'_>, done: Option<Done>) -> Result<Option<Statement>, ReadError>;
+}
+
+/// One statement.
+pub(super) struct Once {
+    statement: Option<Statement>,
+}
+
+impl Once {
+    pub fn new(statement: Statement) -> Self {
+        Self { statement: Some(statement) }
+    }
+}
+
+impl Statements for Once {
+    fn next(&mut self, _: &Snapshot<'_>, _: Option<Done>) -> Result<Option<Statement>, ReadError> {
+        Ok(self.statement.take())
+    }
+}
+
+/// Statements that are all made at the beginning.
+pub(super) struct AllAtOnce<Q> {
+    question: Option<Q>,
+    statements: std::vec::IntoIter<Statement>,
+}
+
+impl<Q> AllAtOnce<Q> {
+    pub fn new(question: Q) -> Self {
+        Self { question: Some(question), statements: Vec::new().into_iter() }
+    }
+}
+
+impl<Q> Statements for AllAtOnce<Q>
+where
+    Q: FnOnce(&Snapshot<'_>) -> Result<Vec<Statement>, ReadError>,
+{
+    fn next(&mut self, snapshot: &Snapshot<'_>, _: Option<Done>) -> Result<Option<Statement>, ReadError> {
+        if let Some(question) = self.question.take() {
+            self.statements = question(snapshot)?.into_iter();
+        }
+        Ok(self.statements.next())
+    }
 }
 
 impl Statement {
@@ -107,6 +166,14 @@ impl<'a> Snapshot<'a> {
         let found: (Option<Micros>, Option<Micros>) =
             self.connection.query_row(&extent, [], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
         Ok(found.0.zip(found.1))
+    }
+
+    /// The rows of a statement that has two columns of integers.
+    pub fn pairs(&self, statement: Statement) -> Result<Vec<(i64, i64)>, ReadError> {
+        let mut running = self.connection.prepare(&statement.sql).map_err(failed)?;
+        let parameters = duckdb::params_from_iter(statement.parameters.into_iter().map(bind));
+        let pairs = running.query_map(parameters, |row| Ok((row.get(0)?, row.get(1)?)));
+        pairs.and_then(Iterator::collect::<Result<_, _>>).map_err(failed)
     }
 
     /// The days of a table that are in the archive and have an instant from `start` to `end`, oldest first.

@@ -4,6 +4,7 @@ use arrow::compute::concat_batches;
 use arrow::record_batch::RecordBatch;
 use duckdb::Connection;
 
+use super::commit::CommitError;
 use super::high_water::{HighWater, last_of_each_key};
 use super::late::LateDays;
 use super::rollup::Past;
@@ -35,9 +36,31 @@ pub enum TableWriteError {
     /// There is no space for the rows.
     #[error(transparent)]
     NoSpace(#[from] crate::batch::Shortage),
+    /// It was not committed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// A library panicked.
+    #[error("a library panicked: {0}")]
+    Panicked(String),
     /// The batch is not of its table's schema.
     #[error("{0}")]
     Batch(#[from] arrow::error::ArrowError),
+}
+
+impl TableWriteError {
+    /// Whether there was too little memory, and everything was taken back: it may succeed later.
+    pub fn is_want_of_memory(&self) -> bool {
+        match self {
+            Self::Engine(error) => error.to_string().starts_with("Out of Memory Error"),
+            Self::Commit(error) => matches!(error, CommitError::NoMemory(_)),
+            _ => false,
+        }
+    }
+
+    /// Whether the engine failed inside a commit.
+    pub fn is_failed_commit(&self) -> bool {
+        matches!(self, Self::Commit(CommitError::Failed(_)))
+    }
 }
 
 impl TableWriter {

@@ -225,7 +225,7 @@ async fn a_statement_reaches_neither_files_nor_settings() {
         "SELECT * FROM read_csv('/etc/passwd')",
         "SELECT * FROM '/etc/passwd'",
         "COPY (SELECT 1) TO '/tmp/out.csv'",
-        "SET memory_limit = '1MB'",
+        "SET threads = 1",
         "SET enable_external_access = true",
         "ATTACH '/tmp/other.duckdb'",
         "INSTALL httpfs",

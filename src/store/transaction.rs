@@ -1,17 +1,17 @@
 //! A read transaction that stays open and runs one statement after the other.
 
 use tokio::sync::{mpsc, oneshot};
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::DropGuard;
 
-use super::reader::{BATCHES_IN_FLIGHT, Job};
-use super::snapshot::{Snapshot, Statement};
+use super::job::Job;
+use super::results;
+use super::snapshot::{AllAtOnce, Once, Snapshot, Statement, Statements};
 use crate::batch::{BatchStream, ReadError};
 
 /// What the thread of a transaction is told to do.
 type Task = Box<dyn FnOnce(&Job) + Send>;
 
-/// An open transaction: everything that it answers is as of the moment when it began. Dropping it interrupts what is
+/// An open transaction: everything that it reads is as of the moment when it began. Dropping it interrupts what is
 /// running in it.
 pub struct ReadTransaction {
     tasks: mpsc::Sender<Task>,
@@ -19,31 +19,44 @@ pub struct ReadTransaction {
 }
 
 impl ReadTransaction {
-    /// Begins, on a thread for blocking work that serves this transaction until its end.
-    pub(super) async fn begin(job: Job, guard: DropGuard) -> Result<Self, ReadError> {
+    /// Serves a transaction that has begun, on a thread for blocking work, until its end.
+    pub(super) fn serve(job: Job, guard: DropGuard) -> Self {
         let (tasks, mut waiting) = mpsc::channel::<Task>(1);
-        let (opened, opening) = oneshot::channel();
         tokio::task::spawn_blocking(move || {
-            let begun = job.begin();
-            let succeeded = begun.is_ok();
-            // Whoever asked may have gone: then there are no tasks.
-            let _ = opened.send(begun);
             while let Some(task) = waiting.blocking_recv() {
                 task(&job);
             }
-            job.finish(succeeded);
+            job.finish(true);
         });
-        opening.await.map_err(|_| ended())??;
-        Ok(Self { tasks, _abandon_when_dropped: guard })
+        Self { tasks, _abandon_when_dropped: guard }
     }
 
     /// Runs a statement and streams its result. The next one waits until this result has been read or dropped.
     pub async fn query(&self, statement: Statement) -> Result<BatchStream, ReadError> {
-        let (opening, opened) = oneshot::channel();
-        let (batches, received) = mpsc::channel(BATCHES_IN_FLIGHT);
-        self.run(Box::new(move |job| job.answer(statement, opening, &batches))).await?;
-        let schema = opened.await.map_err(|_| ended())??;
-        Ok(BatchStream::new(schema, ReceiverStream::new(received)))
+        self.ask(Once::new(statement)).await
+    }
+
+    /// Runs statements one after the other, each made when it is its turn; their results, which must have one schema,
+    /// stream as one.
+    pub async fn ask(&self, statements: impl Statements + Send + 'static) -> Result<BatchStream, ReadError> {
+        let (sender, receiver) = results::channel();
+        self.run(Box::new(move |job| job.answer(statements, sender))).await?;
+        receiver.stream(()).await
+    }
+
+    /// Runs a query whose statements are all made at its beginning; see [`ReadTransaction::ask`].
+    pub async fn ask_all<Q>(&self, question: Q) -> Result<BatchStream, ReadError>
+    where
+        Q: FnOnce(&Snapshot<'_>) -> Result<Vec<Statement>, ReadError> + Send + 'static,
+    {
+        self.ask(AllAtOnce::new(question)).await
+    }
+
+    /// The same as [`ReadTransaction::ask`], for the last time: the transaction ends with the stream.
+    pub async fn into_result(self, statements: impl Statements + Send + 'static) -> Result<BatchStream, ReadError> {
+        let (sender, receiver) = results::channel();
+        self.run(Box::new(move |job| job.answer(statements, sender))).await?;
+        receiver.stream(self).await
     }
 
     /// Looks at what is stored where.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::archive::archive_end;
 use super::checkpoint::Checkpoints;
+use super::commit::{self, CommitError};
 use super::error::StoreError;
 use super::maintenance::{Hands, Task, Tasks, TouchedDays};
 use super::reader::Shared;
@@ -25,6 +26,9 @@ use crate::time::Micros;
 const GROUP: usize = 256;
 /// Rows after which a transaction takes no further write.
 const GROUP_ROWS: usize = 200_000;
+
+/// How long rows wait for memory that queries hold.
+const PATIENCE_FOR_MEMORY: Duration = Duration::from_secs(5);
 
 /// Failures after which collected rows are given up.
 const PATIENCE: u32 = 60;
@@ -91,7 +95,8 @@ impl Writer {
             ))
         };
         let tables = TABLES.into_iter().map(writers).collect::<Result<_, _>>()?;
-        let worker = Worker::start(connection.try_clone()?).map_err(|error| StoreError::Writer(error.to_string()))?;
+        let worker = Worker::start(connection.try_clone()?, shared.clone())
+            .map_err(|error| StoreError::Writer(error.to_string()))?;
         let (gathered, gathering_since) = (Vec::new(), None);
         let touched = TouchedDays::default();
         Ok(Self {
@@ -128,6 +133,7 @@ impl Writer {
                         touched: &self.touched,
                         tables: &self.tables,
                         bounds: &self.shared.bounds,
+                        shared: &self.shared,
                     });
                     self.tables.iter_mut().for_each(|(writer, _)| writer.archive_changed());
                     self.keep_log_short();
@@ -161,7 +167,7 @@ impl Writer {
         }
         if !self.space.has_room_for_checkpoint() {
             tracing::warn!("there is no room on the disk for a last checkpoint; the log is replayed at the next start");
-        } else if let Err(error) = self.checkpoints.checkpoint(&self.connection) {
+        } else if let Err(error) = self.checkpoints.checkpoint(&self.connection, &self.shared.memory) {
             tracing::warn!(%error, "the last checkpoint failed; the log is replayed at the next start");
         }
     }
@@ -232,7 +238,7 @@ impl Writer {
 
     /// Stores a group in one transaction; when it fails, each write in one of its own, so that only the bad one fails.
     fn store(&mut self, group: Vec<Write>) {
-        match self.transact(&group) {
+        match self.transact_with_patience(&group) {
             Ok(()) => group.into_iter().for_each(|write| answer(write, Ok(()))),
             Err(_) if group.len() > 1 => group.into_iter().for_each(|write| self.store(vec![write])),
             Err(error) => group.into_iter().for_each(|write| self.fail(write, &error)),
@@ -247,25 +253,53 @@ impl Writer {
         }
         let (table, rows) = (write.table.name, rows(&write));
         write.failures += 1;
+        if self.shared.failure.is_raised() {
+            // Whether these rows are stored is known after the restart.
+            return answer(write, Err(WriteError::EngineFailed));
+        }
         if write.acknowledge.is_none() && write.failures < PATIENCE {
             tracing::warn!(table, rows, failures = write.failures, %error, "collected rows were not stored, trying again");
             self.gathered.push(write);
             self.gathering_since.get_or_insert_with(Instant::now);
         } else {
             tracing::error!(table, rows, %error, "rows were not stored");
-            answer(write, Err(WriteError::Rejected(error.to_string())));
+            let want_of_memory = error.is_want_of_memory();
+            answer(
+                write,
+                Err(if want_of_memory { WriteError::NoMemory } else { WriteError::Rejected(error.to_string()) }),
+            );
         }
     }
 
+    /// Stores a group. Where there is too little memory for it, queries are stopped, those first that hold most, until there
+    /// is enough or some seconds have passed.
+    fn transact_with_patience(&mut self, group: &[Write]) -> Result<(), TableWriteError> {
+        let until = Instant::now() + PATIENCE_FOR_MEMORY;
+        let mut outcome = self.transact(group);
+        while outcome.as_ref().is_err_and(TableWriteError::is_want_of_memory) && !self.shared.failure.is_raised() {
+            let stopped = self.shared.memory.reclaim();
+            let Ok(_reserve) = self.shared.memory.take() else { break };
+            outcome = self.transact(group);
+            if !stopped || Instant::now() >= until {
+                break;
+            }
+        }
+        outcome
+    }
+
     fn transact(&mut self, group: &[Write]) -> Result<(), TableWriteError> {
+        if self.shared.failure.is_raised() {
+            return Err(TableWriteError::Commit(CommitError::Refused));
+        }
         self.space.check(group.iter().map(Write::bytes).sum())?;
         if group.iter().any(|write| self.worker.is_in_the_way_of(write.table, || oldest(write))) {
             self.settle();
         }
         let started = Instant::now();
-        self.connection.execute_batch("BEGIN")?;
+        commit::begin(&self.connection, &self.shared)?;
         let mut pasts: Vec<Past> = self.tables.iter().map(|(_, roller)| roller.past()).collect();
-        let stored = self.store_tables(group, &mut pasts).and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
+        let stored =
+            self.store_tables(group, &mut pasts).and_then(|()| Ok(commit::commit(&self.connection, &self.shared)?));
         let stored = stored.map_err(|error| self.name(error));
         let counts = self.shared.figures.counts();
         match &stored {
@@ -283,9 +317,7 @@ impl Writer {
                 counts.failed_commits.fetch_add(1, Ordering::Relaxed);
                 self.tables.iter_mut().for_each(|(writer, _)| writer.rolled_back());
                 // A commit that failed has ended the transaction already.
-                if let Err(error) = self.connection.execute_batch("ROLLBACK") {
-                    tracing::debug!(%error, "nothing to roll back");
-                }
+                commit::roll_back(&self.connection, &self.shared);
             }
         }
         stored
@@ -319,7 +351,7 @@ impl Writer {
             return;
         }
         let held_up = self.checkpoints.is_held_up();
-        if let Err(error) = self.checkpoints.keep_short(&self.connection) {
+        if let Err(error) = self.checkpoints.keep_short(&self.connection, &self.shared.memory) {
             self.shared.failure.notice(&error.to_string());
             // An old question may be in the way for long: said once.
             if !held_up {
@@ -357,6 +389,10 @@ impl Writer {
         let Some(roller) = rollers.find(|roller| std::ptr::eq(roller.table(), stepped.table)) else { return };
         match roller.stepped(stepped) {
             Ok(until) => self.shared.bounds.made_until(roller.table(), until),
+            Err(error) if error.is_want_of_memory() => {
+                tracing::warn!(table = roller.table().name, %error, "a rollup waits for memory");
+                self.shared.memory.reclaim();
+            }
             Err(error) => {
                 self.shared.failure.notice(&error.to_string());
                 tracing::error!(table = roller.table().name, %error, "a roll-up was not made; rows answer in its place");

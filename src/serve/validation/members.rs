@@ -6,6 +6,9 @@ use super::{INTERVALS, Moment, Problem, Step, TIME_RANGES};
 use crate::query::{Interval, TimeRange};
 use crate::serve::error::ApiError;
 
+/// Problems that are told of one body: each is larger than what is wrong.
+const MOST_PROBLEMS: usize = 100;
+
 /// Reads members one by one, in the order in which problems are to be listed; unknown ones are not looked at.
 pub struct Members<'a> {
     members: &'a Map<String, Value>,
@@ -50,6 +53,9 @@ impl<'a> Members<'a> {
         let elements = self.or_problem(value.as_array(), || Problem::no_list(path(name), value.clone()))?;
         let mut texts = Vec::with_capacity(elements.len());
         for (index, element) in elements.iter().enumerate() {
+            if self.problems.len() >= MOST_PROBLEMS {
+                break;
+            }
             let place = || vec![Step::Name("body"), Step::Name(name), Step::Index(index)];
             texts.extend(self.or_problem(element.as_str(), || Problem::no_text(place(), element.clone())));
         }

@@ -73,6 +73,12 @@ impl Problem {
         Self::new("list_type", loc, "Input should be a valid list", input)
     }
 
+    /// A list of more than it may have.
+    pub fn too_many(loc: Vec<Step>, bound: usize, found: usize) -> Self {
+        let msg = format!("List should have at most {bound} different items, not {found}");
+        Self::new("too_long", loc, msg, Value::Null).with(json!({ "max_length": bound, "actual_length": found }))
+    }
+
     /// No text.
     pub fn no_text(loc: Vec<Step>, input: Value) -> Self {
         Self::new("string_type", loc, "Input should be a valid string", input)

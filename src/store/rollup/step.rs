@@ -1,5 +1,7 @@
 //! Makes buckets of one table: those of the next span, or again those that lost their truth.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use duckdb::Connection;
@@ -8,6 +10,8 @@ use super::text::{self, Wanted, fill};
 use super::{FINEST, LEVELS, Level};
 use crate::archive::Files;
 use crate::store::archive::rows_of;
+use crate::store::commit;
+use crate::store::reader::Shared;
 use crate::store::table_writer::TableWriteError;
 use crate::tables::{TIME_COLUMN, Table};
 use crate::time::{self, Micros};
@@ -40,19 +44,25 @@ pub struct Stepped {
 
 impl Step {
     /// Makes the buckets in a transaction of its own.
-    pub fn make(&self, connection: &Connection) -> Stepped {
+    pub fn make(&self, connection: &Connection, shared: &Shared) -> Stepped {
         let started = Instant::now();
-        let until = self.transact(connection);
+        let until = self.transact(connection, shared);
         Stepped { table: self.table, complete: self.complete, took: started.elapsed(), until }
     }
 
-    fn transact(&self, connection: &Connection) -> Result<Micros, TableWriteError> {
-        connection.execute_batch("BEGIN")?;
-        let until = self.advance(connection);
-        let ended = connection.execute_batch(if until.is_ok() { "COMMIT" } else { "ROLLBACK" });
-        let until = until?;
-        ended?;
-        Ok(until)
+    fn transact(&self, connection: &Connection, shared: &Shared) -> Result<Micros, TableWriteError> {
+        commit::begin(connection, shared)?;
+        // A panic of a library would leave the writer waiting for this step for ever.
+        let advanced = catch_unwind(AssertUnwindSafe(|| self.advance(connection)));
+        let advanced = advanced.unwrap_or_else(|panic| Err(TableWriteError::Panicked(text_of(panic.as_ref()))));
+        let made = advanced.and_then(|until| {
+            commit::commit(connection, shared)?;
+            Ok(until)
+        });
+        if made.is_err() {
+            commit::roll_back(connection, shared);
+        }
+        made
     }
 
     fn advance(&self, connection: &Connection) -> Result<Micros, TableWriteError> {
@@ -119,4 +129,10 @@ pub(super) fn make(
     };
     let keep = fill(include_str!("../../../queries/rollup/keep.sql"), table, level);
     Ok(connection.execute(&keep.replace("{buckets}", &buckets), [])?)
+}
+
+/// What a panic says of itself.
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".into())
 }

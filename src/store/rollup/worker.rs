@@ -6,6 +6,7 @@ use duckdb::Connection;
 use tokio::sync::mpsc as answers;
 
 use super::{Step, Stepped};
+use crate::store::reader::Shared;
 use crate::tables::{TIME_COLUMN, Table};
 use crate::time::Micros;
 
@@ -19,12 +20,12 @@ pub struct Worker {
 
 impl Worker {
     /// Starts its thread, which ends with the worker.
-    pub fn start(connection: Connection) -> std::io::Result<Self> {
+    pub fn start(connection: Connection, shared: Shared) -> std::io::Result<Self> {
         let (steps, waiting) = requests::channel::<Step>();
         let (answer, made) = answers::unbounded_channel();
         std::thread::Builder::new().name("roller".into()).spawn(move || {
             for step in waiting {
-                if answer.send(step.make(&connection)).is_err() {
+                if answer.send(step.make(&connection, &shared)).is_err() {
                     break;
                 }
             }
@@ -41,9 +42,14 @@ impl Worker {
     pub fn begin(&mut self, step: Step) {
         self.busy = Some((step.table, step.complete));
         if self.steps.send(step).is_err() {
-            self.busy = None;
-            tracing::error!("no more roll-ups are made; rows answer in their place until the next start");
+            self.give_up();
         }
+    }
+
+    /// Its thread has ended: nothing waits for it any more.
+    fn give_up(&mut self) {
+        self.busy = None;
+        tracing::error!("no more roll-ups are made; rows are read in their place until the next start");
     }
 
     /// Whether rows of a table, the oldest of the instant `oldest`, would get into the buckets that are being made.
@@ -65,7 +71,10 @@ impl Worker {
                 self.busy = None;
                 made
             }
-            None => std::future::pending().await,
+            None => {
+                self.give_up();
+                std::future::pending().await
+            }
         }
     }
 

@@ -1,0 +1,143 @@
+//! The queries that are running, and about how much of the engine's memory each of them holds.
+//!
+//! The engine tells how much memory all queries hold together, but not which one holds how much. What is seen to grow is
+//! therefore put down to the queries that were computing at that time: one that only waits for its client allocates nothing.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::pool::Purpose;
+
+/// All running queries. Clones share them.
+#[derive(Clone, Default)]
+pub struct ActiveQueries {
+    queries: Arc<Mutex<Vec<Arc<Query>>>>,
+    /// Wakes whoever watches when there is one after there was none.
+    begun: Arc<tokio::sync::Notify>,
+}
+
+struct Query {
+    purpose: Purpose,
+    began: Instant,
+    is_computing: AtomicBool,
+    /// Bytes that are put down to it.
+    held: AtomicU64,
+    revoked: CancellationToken,
+}
+
+/// A running query's place among the others, given up when it is dropped.
+pub struct ActiveQuery {
+    query: Arc<Query>,
+    all: ActiveQueries,
+}
+
+impl ActiveQueries {
+    /// A query begins.
+    pub fn enter(&self, purpose: Purpose) -> ActiveQuery {
+        let query = Arc::new(Query {
+            purpose,
+            began: Instant::now(),
+            is_computing: AtomicBool::new(false),
+            held: AtomicU64::new(0),
+            revoked: CancellationToken::new(),
+        });
+        self.queries().push(query.clone());
+        self.begun.notify_one();
+        ActiveQuery { query, all: self.clone() }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.queries().len()
+    }
+
+    /// Puts `grown` bytes down to those that are computing.
+    pub fn attribute(&self, grown: u64) {
+        let queries = self.queries();
+        let computing = || queries.iter().filter(|query| query.is_computing.load(Ordering::Relaxed));
+        let count = computing().count() as u64;
+        for query in computing() {
+            query.held.fetch_add(grown / count.max(1), Ordering::Relaxed);
+        }
+    }
+
+    /// Stops the query that holds most, the oldest of several; a backup only where there is nothing else. False when
+    /// there is none left to stop.
+    pub fn revoke_largest(&self) -> bool {
+        let queries = self.queries();
+        let candidates =
+            queries.iter().filter(|query| query.purpose != Purpose::Reserved && !query.revoked.is_cancelled());
+        let rank = |query: &Arc<Query>| {
+            let held = query.held.load(Ordering::Relaxed);
+            (query.purpose != Purpose::Held, held, std::cmp::Reverse(query.began))
+        };
+        let Some(largest) = candidates.max_by_key(|query| rank(query)) else { return false };
+        tracing::warn!(
+            purpose = ?largest.purpose,
+            bytes = largest.held.load(Ordering::Relaxed),
+            seconds = largest.began.elapsed().as_secs_f64(),
+            "a query was stopped: the writer needs the memory that it holds"
+        );
+        largest.revoked.cancel();
+        true
+    }
+
+    fn queries(&self) -> MutexGuard<'_, Vec<Arc<Query>>> {
+        self.queries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ActiveQuery {
+    /// Cancelled when the query has to end for want of memory.
+    pub fn revoked(&self) -> CancellationToken {
+        self.query.revoked.clone()
+    }
+
+    /// Whether others are running beside it.
+    pub fn has_company(&self) -> bool {
+        self.all.count() > 1
+    }
+
+    /// Does `work` in the engine.
+    pub fn compute<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.query.is_computing.store(true, Ordering::Relaxed);
+        let done = work();
+        self.query.is_computing.store(false, Ordering::Relaxed);
+        done
+    }
+}
+
+impl Drop for ActiveQuery {
+    fn drop(&mut self) {
+        self.all.queries().retain(|query| !Arc::ptr_eq(query, &self.query));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_query_that_grew_is_stopped_first_and_a_backup_last() {
+        let all = ActiveQueries::default();
+        let [small, large, backup, own] =
+            [Purpose::Named, Purpose::Sql, Purpose::Held, Purpose::Reserved].map(|purpose| all.enter(purpose));
+        small.compute(|| all.attribute(10));
+        large.compute(|| all.attribute(100));
+        backup.compute(|| all.attribute(1_000));
+        own.compute(|| all.attribute(1_000));
+        let stopped = || [&small, &large, &backup, &own].map(|query| query.revoked().is_cancelled());
+        assert!(all.revoke_largest());
+        assert_eq!(stopped(), [false, true, false, false]);
+        assert!(all.revoke_largest());
+        assert_eq!(stopped(), [true, true, false, false]);
+        assert!(all.revoke_largest());
+        assert!(!all.revoke_largest());
+        assert_eq!(stopped(), [true, true, true, false]);
+        drop((small, large, backup, own));
+        assert_eq!(all.count(), 0);
+    }
+}
