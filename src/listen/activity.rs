@@ -17,7 +17,7 @@ pub(super) enum Closed {
 }
 
 /// What a connection is doing. Requests count in it where they begin and end, with atomics and nothing else: a request costs
-/// one look at the clock.
+/// one look at the clock, at its end.
 #[derive(Debug)]
 pub(super) struct Activity {
     began: Instant,
@@ -25,8 +25,10 @@ pub(super) struct Activity {
     requests: AtomicU32,
     /// Requests that the server is at work for. With none of them, it waits for its client.
     working: AtomicU32,
-    /// When something last moved, in milliseconds since the beginning.
-    moved: AtomicU64,
+    /// Counts whatever moves, so that two looks tell whether something did.
+    steps: AtomicU64,
+    /// When the last request ended, in milliseconds since the beginning.
+    ended: AtomicU64,
     /// Whether it has become a WebSocket, which has rules of its own.
     upgraded: AtomicBool,
     leave: Notify,
@@ -38,7 +40,8 @@ impl Activity {
             began: Instant::now(),
             requests: AtomicU32::new(0),
             working: AtomicU32::new(0),
-            moved: AtomicU64::new(0),
+            steps: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
             upgraded: AtomicBool::new(false),
             leave: Notify::new(),
         }
@@ -52,6 +55,8 @@ impl Activity {
     /// The last byte of an answer has been handed over, or it was given up.
     pub(super) fn end(&self) {
         self.moved();
+        let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.ended.store(elapsed, Ordering::Relaxed);
         self.requests.fetch_sub(1, Ordering::Relaxed);
     }
 
@@ -67,8 +72,7 @@ impl Activity {
 
     /// Something has moved.
     pub(super) fn moved(&self) {
-        let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.moved.store(elapsed, Ordering::Relaxed);
+        self.steps.fetch_add(1, Ordering::Relaxed);
     }
 
     /// It is a WebSocket from now on.
@@ -84,33 +88,33 @@ impl Activity {
     /// How long it has waited for its client between two requests; `None` while it has something to do.
     pub(super) fn idle(&self) -> Option<Duration> {
         let busy = self.requests.load(Ordering::Relaxed) > 0 || self.upgraded.load(Ordering::Relaxed);
-        (!busy).then(|| self.quiet())
+        let ended = Duration::from_millis(self.ended.load(Ordering::Relaxed));
+        (!busy).then(|| self.began.elapsed().saturating_sub(ended))
     }
 
-    /// Waits until the connection is to be closed, and says why: nothing has moved for `patience` while it was the client's
-    /// turn, or it has been asked to make room.
+    /// Waits until the connection is to be closed, and says why: it has been idle for `patience`, nothing of an answer has moved
+    /// between two looks that are as far apart, or it has been asked to make room.
     pub(super) async fn overdue(&self, patience: Duration) -> Closed {
         let mut wait = patience;
         loop {
+            let before = self.steps.load(Ordering::Relaxed);
             tokio::select! {
                 () = self.leave.notified() => return Closed::Displaced,
                 () = tokio::time::sleep(wait) => {}
             }
-            let quiet = self.quiet();
-            wait = if self.working.load(Ordering::Relaxed) > 0 {
-                patience
-            } else if quiet < patience {
-                patience - quiet
-            } else if self.requests.load(Ordering::Relaxed) > 0 {
-                return Closed::Stalled;
-            } else {
-                return Closed::Idle;
+            let unmoved = wait == patience && self.steps.load(Ordering::Relaxed) == before;
+            wait = match self.idle() {
+                Some(idle) if idle >= patience => return Closed::Idle,
+                Some(idle) => patience - idle,
+                None if unmoved && self.is_waiting() => return Closed::Stalled,
+                None => patience,
             };
         }
     }
 
-    fn quiet(&self) -> Duration {
-        self.began.elapsed().saturating_sub(Duration::from_millis(self.moved.load(Ordering::Relaxed)))
+    /// Whether it is the client's turn.
+    fn is_waiting(&self) -> bool {
+        self.working.load(Ordering::Relaxed) == 0
     }
 }
 

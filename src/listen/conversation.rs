@@ -85,6 +85,8 @@ where
             let exchange = Exchange::begin(activity);
             if overloaded {
                 request.extensions_mut().insert(Overloaded);
+                // One answer, in HTTP/2 as well, which has no header to say so.
+                activity.displace();
             }
             let answer = self.service.clone().oneshot(request);
             async move { Ok::<_, Infallible>(answer.await?.map(|body| exchange.answer(body))) }
@@ -103,10 +105,13 @@ where
                 return;
             }
             reason = activity.overdue(patience) => {
-                connections.close(reason);
-                if reason == Closed::Idle { FAREWELL } else { SHORT_FAREWELL }
+                if !overloaded {
+                    connections.close(reason);
+                }
+                if overloaded || reason == Closed::Idle { FAREWELL } else { SHORT_FAREWELL }
             }
-            () = self.stopping.cancelled() => Duration::MAX,
+            // A request may come to its end; half of a head is none.
+            () = self.stopping.cancelled() => if activity.idle().is_some() { FAREWELL } else { Duration::MAX },
         };
         connection.as_mut().graceful_shutdown();
         tokio::select! {

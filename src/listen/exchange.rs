@@ -60,8 +60,7 @@ impl HttpBody for Answer {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let outcome = Pin::new(&mut self.body).poll_frame(cx);
         self.exchange.turn(outcome.is_pending());
-        // At the end of the body it ends as well, and that counts.
-        if outcome.is_ready() && !self.body.is_end_stream() {
+        if outcome.is_ready() {
             self.exchange.activity.moved();
         }
         outcome

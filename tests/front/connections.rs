@@ -136,7 +136,7 @@ async fn descriptors_are_raised_and_a_part_of_them_is_kept_from_connections() {
     for _ in 0..150 {
         held.push(connect(&server).await);
     }
-    eventually("somebody makes room", async || is_served(&server, "/health/live").await).await;
+    eventually("somebody makes room", async || is_served(&server, "/api/metrics/current").await).await;
     // The database has descriptors for what it does.
     server
         .ingest(
