@@ -21,7 +21,8 @@ pub use reservation::{Budget, Exhausted, Reservation};
 /// | `sql` | 1/4 | users' SQL, all of it together |
 /// | `ingest` | 1/8 | request bodies and what they unfold to, until the writer's queue has them |
 /// | `queue` | 1/16 | batches that wait for the writer |
-/// | `rest` | 1/16 | sockets, frames, labels, responses on their way, the program itself |
+/// | `labels` | 1/32 | watermarks of the series that are written to |
+/// | rest | 1/32 | sockets, frames, responses on their way, the program itself |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryShares {
     /// What the database engine may take, in bytes.
@@ -34,13 +35,22 @@ pub struct MemoryShares {
     pub ingest: u64,
     /// Batches that wait for the writer, in bytes.
     pub queue: u64,
+    /// Watermarks of series, in bytes.
+    pub labels: u64,
 }
 
 impl MemoryShares {
     /// The shares of a server that may take `limit` bytes.
     pub fn of(limit: u64) -> Self {
         let engine = limit / 2;
-        Self { engine, queries: engine / 8 * 5, sql: limit / 4, ingest: limit / 8, queue: limit / 16 }
+        Self {
+            engine,
+            queries: engine / 8 * 5,
+            sql: limit / 4,
+            ingest: limit / 8,
+            queue: limit / 16,
+            labels: limit / 32,
+        }
     }
 }
 
@@ -52,8 +62,8 @@ mod tests {
     fn the_shares_never_exceed_the_limit() {
         for limit in [0, 1, 64 << 20, 1 << 30, u64::MAX] {
             let shares = MemoryShares::of(limit);
-            let drawn = shares.engine as u128 + shares.sql as u128 + shares.ingest as u128 + shares.queue as u128;
-            assert!(drawn <= limit as u128);
+            let drawn = [shares.engine, shares.sql, shares.ingest, shares.queue, shares.labels];
+            assert!(drawn.iter().map(|share| u128::from(*share)).sum::<u128>() <= u128::from(limit));
             assert!(shares.queries <= shares.engine);
         }
     }

@@ -7,13 +7,13 @@ use arrow::record_batch::RecordBatch;
 use super::MAX_ROWS;
 use super::error::{DecodeError, REQUIRED};
 use super::timestamp::OUT_OF_RANGE;
-use crate::tables::{Column, ColumnKind, Table};
+use crate::tables::{Column, ColumnKind, LONGEST_TEXT, Table};
 use crate::time::{FIRST, LAST, format_naive};
 
 /// The batch of `columns`, which have the table's types and follow `rows_before` other rows of the body.
 ///
 /// Required columns have a value in every row: not null, not empty, not NaN or infinite (a nullable float may be
-/// either, and is kept as it is). Timestamps lie in the years 1 to 9999.
+/// either, and is kept as it is). Timestamps lie in the years 1 to 9999, and no text is longer than [`LONGEST_TEXT`].
 pub(crate) fn batch(
     table: &'static Table,
     columns: Vec<ArrayRef>,
@@ -49,16 +49,23 @@ fn first_fault(column: &Column, array: &ArrayRef) -> Option<(usize, String)> {
             let row = (0..array.len()).find(|row| array.is_valid(*row) && !inside(&array.value(*row)))?;
             Some((row, format!("{} {OUT_OF_RANGE}", format_naive(array.value(row)))))
         }
-        ColumnKind::Text if !column.nullable => {
+        ColumnKind::Text => {
             let array = array.as_string_opt::<i32>()?;
-            let row = array.offsets().lengths().position(|length| length == 0)?;
-            Some((row, format!("{REQUIRED}, and this text is empty")))
+            let is_wrong = |length| length > LONGEST_TEXT || (length == 0 && !column.nullable);
+            let lengths = array.offsets().lengths().enumerate();
+            let (row, length) = lengths.into_iter().find(|(row, length)| is_wrong(*length) && array.is_valid(*row))?;
+            Some((row, if length == 0 { format!("{REQUIRED}, and this text is empty") } else { too_long(length) }))
         }
         ColumnKind::Double if !column.nullable => {
             let array = array.as_primitive_opt::<Float64Type>()?;
             let row = array.values().iter().position(|value| !value.is_finite())?;
             Some((row, format!("{REQUIRED}, and {} is none", array.value(row))))
         }
-        ColumnKind::Text | ColumnKind::Double | ColumnKind::BigInt | ColumnKind::Integer => None,
+        ColumnKind::Double | ColumnKind::BigInt | ColumnKind::Integer => None,
     }
+}
+
+/// What is said of a text that is too long.
+pub(crate) fn too_long(bytes: usize) -> String {
+    format!("a text has at most {LONGEST_TEXT} bytes, and this one has {bytes}")
 }

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::batch::BatchStream;
 use crate::encode::encode;
-use crate::tables::{EXECUTION_METRICS, MARKET_DATA, MarketDataRow, TRADES, TradeRow};
+use crate::tables::{EXECUTION_METRICS, LONGEST_TEXT, MARKET_DATA, MarketDataRow, TRADES, TradeRow};
 use crate::time::{SECOND, format_naive};
 
 const JSON: Option<&str> = None;
@@ -351,6 +351,19 @@ fn a_float_that_may_be_absent_may_be_nan() {
     let batch = replace(&trades(1), "latency_ms", Arc::new(Float64Array::from(vec![f64::NAN])));
     let decoded = decode_arrow(&TRADES, &batch).unwrap();
     assert!(decoded.column(6).as_primitive::<Float64Type>().value(0).is_nan());
+}
+
+#[test]
+fn a_text_that_is_too_long_is_refused_in_every_format() {
+    let long = "x".repeat(LONGEST_TEXT + 1);
+    let message = format!("row 2, column \"symbol\": a text has at most {LONGEST_TEXT} bytes, and this one has 1025");
+    let body = |symbol: &str| format!("timestamp,symbol\n2025-10-21,A\n2025-10-21,{symbol}\n");
+    assert_eq!(refusal(&MARKET_DATA, Format::Csv, &body(&long)), (Fault::Unprocessable, message.clone()));
+    assert!(decode(&MARKET_DATA, Some("text/csv"), Bytes::from(body(&long[1..]))).is_ok());
+    let batch = replace(&trades(2), "symbol", Arc::new(StringArray::from(vec!["A", &long])));
+    assert_eq!(decode_arrow(&TRADES, &batch).unwrap_err().to_string(), message);
+    let batch = replace(&trades(1), "strategy", Arc::new(StringArray::from(vec![long.as_str()])));
+    assert_eq!(decode_arrow(&TRADES, &batch).unwrap_err().fault(), Fault::Unprocessable);
 }
 
 #[test]

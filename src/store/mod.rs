@@ -2,7 +2,7 @@
 //!
 //! [`Store::open`] takes the lock file and the only connection the program opens; every other connection is a clone of
 //! it. `writer` is the one thread that changes the file: `table_writer` stores a table's rows so that the last write
-//! of a key wins, with the help of `high_water`. [`Reader`] streams answers from a pool of connections and `interrupt`
+//! of a key wins, with the help of `watermarks`. [`Reader`] streams answers from a pool of connections and `interrupt`
 //! stops those that take too long or that nobody waits for. `rollup` keeps buckets, `archive` makes the days in the
 //! database and those in the archive one table. `schema` brings the file to the declared tables, `legacy` before it
 //! those of an older service. `recover` opens a file whose log is damaged, `checkpoint` keeps the log short, and `space` the
@@ -17,9 +17,9 @@ mod error;
 mod failure;
 mod figures;
 mod files;
-mod high_water;
 mod interrupt;
 mod job;
+mod last_write;
 mod late;
 mod legacy;
 mod load;
@@ -39,6 +39,7 @@ mod table_writer;
 mod text;
 mod transaction;
 mod value;
+mod watermarks;
 mod write_ahead_log;
 mod writer;
 
@@ -67,6 +68,9 @@ pub use value::Value;
 use crate::archive::Files;
 use crate::batch::{BatchSender, channel};
 use crate::config::StoreSettings;
+
+/// Tables whose series are kept apart by a label in their key, and which share the memory for it.
+const LABELLED_TABLES: u64 = 2;
 
 /// The open database.
 pub struct Store {
@@ -128,6 +132,7 @@ impl Store {
             batch_size: settings.batch_size,
             write_interval: settings.write_interval,
             rollup_interval: settings.rollup_interval,
+            watermark_bytes: usize::try_from(settings.memory().labels / LABELLED_TABLES).unwrap_or(usize::MAX),
         };
         let (maintenance, tasks) = maintenance::channel(batches.gate());
         let space = space::Space::new(&settings.path, settings.min_free_bytes, batches.gate());

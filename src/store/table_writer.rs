@@ -1,22 +1,25 @@
 //! How the rows of one table are stored so that the last write of a key wins.
 
-use arrow::compute::concat_batches;
 use arrow::record_batch::RecordBatch;
 use duckdb::Connection;
 
 use super::commit::CommitError;
-use super::high_water::{HighWater, last_of_each_key};
+use super::last_write::{last_of_each_key, parted};
 use super::late::LateDays;
 use super::rollup::Past;
 use super::text::fill;
+use super::watermarks::Watermarks;
 use crate::tables::{TIME_COLUMN, Table};
+
+/// Rows that are held while it is found out which are late; beyond that they are stored in parts.
+const PART_ROWS: usize = 500_000;
 
 /// Stores batches of one table inside the writer's transaction.
 pub struct TableWriter {
     table: &'static Table,
     key: Vec<usize>,
     /// `None` for a table with a real key.
-    marks: Option<HighWater>,
+    watermarks: Option<Watermarks>,
     late_days: LateDays,
     stage: String,
     replace: String,
@@ -64,10 +67,10 @@ impl TableWriteError {
 }
 
 impl TableWriter {
-    /// Prepares for a table: reads its marks.
-    pub fn new(connection: &Connection, table: &'static Table) -> Result<Self, duckdb::Error> {
+    /// Prepares for a table: reads its watermarks, which may take `watermark_bytes`.
+    pub fn new(connection: &Connection, table: &'static Table, watermark_bytes: usize) -> Result<Self, duckdb::Error> {
         let by_time = table.key.contains(&TIME_COLUMN);
-        let marks = if by_time { Some(HighWater::load(connection, table)?) } else { None };
+        let watermarks = if by_time { Some(Watermarks::load(connection, table, watermark_bytes)?) } else { None };
         let replace = if by_time {
             include_str!("../../queries/write/replace.sql")
         } else {
@@ -81,7 +84,7 @@ impl TableWriter {
             table,
             replaced,
             key: table.key.iter().filter_map(|column| table.position(column)).collect(),
-            marks,
+            watermarks,
             late_days: LateDays::default(),
             stage: fill(include_str!("../../queries/write/stage.sql"), table),
             replace: fill(replace, table),
@@ -93,9 +96,9 @@ impl TableWriter {
         self.table
     }
 
-    /// How many series there are, as far as marks tell; 1 where there are none.
+    /// How many series there are at the most, as far as watermarks tell; 1 where there are none.
     pub fn labels(&self) -> usize {
-        self.marks.as_ref().map_or(1, HighWater::len)
+        self.watermarks.as_ref().map_or(1, Watermarks::series)
     }
 
     /// Archived days may have come or gone: they are read again when they are needed.
@@ -120,30 +123,40 @@ impl TableWriter {
         batches: impl Iterator<Item = &'a RecordBatch>,
         past: &mut Past,
     ) -> Result<(), TableWriteError> {
-        let mut late = Vec::new();
-        match &mut self.marks {
-            Some(marks) => {
-                let mut above = Vec::new();
-                for batch in batches {
-                    past.notice(batch)?;
-                    let parted = marks.part(batch)?;
-                    above.extend(parted.above);
-                    late.extend(parted.late);
+        let (mut above, mut late, mut held) = (Vec::new(), Vec::new(), 0);
+        for batch in batches.flat_map(parts) {
+            past.notice(&batch)?;
+            match &mut self.watermarks {
+                Some(watermarks) => {
+                    let (of_above, of_late) = parted(&batch, &watermarks.late_rows(&batch)?)?;
+                    above.extend(of_above);
+                    late.extend(of_late);
                 }
-                append(connection, self.table.name, None, &above)?;
+                None => late.push(batch.clone()),
             }
-            None => {
-                for batch in batches {
-                    past.notice(batch)?;
-                    late.push(batch.clone());
-                }
+            held += batch.num_rows();
+            if held >= PART_ROWS {
+                self.store_part(connection, &std::mem::take(&mut above), &std::mem::take(&mut late), past)?;
+                held = 0;
             }
         }
+        self.store_part(connection, &above, &late, past)
+    }
+
+    /// Appends the rows that cannot replace anything, then lets the others replace what has their keys.
+    fn store_part(
+        &mut self,
+        connection: &Connection,
+        above: &[RecordBatch],
+        late: &[RecordBatch],
+        past: &mut Past,
+    ) -> Result<(), TableWriteError> {
+        append(connection, self.table.name, None, above)?;
         if late.is_empty() {
             return Ok(());
         }
         // Equal keys always meet among the late rows, in the order of their arrival.
-        let late = last_of_each_key(&concat_batches(&self.table.schema(), &late)?, &self.key)?;
+        let late = last_of_each_key(self.table, late, &self.key)?;
         connection.execute_batch(&self.stage)?;
         append(connection, "staging", Some("temp"), &[late])?;
         if let Some(replaced) = &self.replaced {
@@ -154,22 +167,16 @@ impl TableWriter {
             }
         }
         connection.execute_batch(&self.replace)?;
+        if let Some(watermarks) = &mut self.watermarks {
+            watermarks.look_up_staged(connection)?;
+        }
         Ok(connection.execute_batch(include_str!("../../queries/write/unstage.sql"))?)
     }
+}
 
-    /// The transaction is committed.
-    pub fn committed(&mut self) {
-        if let Some(marks) = &mut self.marks {
-            marks.commit();
-        }
-    }
-
-    /// The transaction is rolled back.
-    pub fn rolled_back(&mut self) {
-        if let Some(marks) = &mut self.marks {
-            marks.rollback();
-        }
-    }
+/// A batch in parts that are not too large to be held.
+fn parts(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
+    (0..batch.num_rows()).step_by(PART_ROWS).map(|from| batch.slice(from, PART_ROWS.min(batch.num_rows() - from)))
 }
 
 /// Appends batches; `flush` tells whether they were taken, a later commit would not.

@@ -36,7 +36,7 @@ const PATIENCE: u32 = 60;
 /// How often a full disk is looked at again.
 const LOOK_FOR_SPACE: Duration = Duration::from_secs(1);
 
-/// When collected rows are written at the latest.
+/// When collected rows are written at the latest, and what is kept in memory for it.
 pub struct Pace {
     /// When there are this many of them.
     pub batch_size: usize,
@@ -44,6 +44,8 @@ pub struct Pace {
     pub write_interval: Duration,
     /// How long complete buckets of roll-ups wait to be made.
     pub rollup_interval: Duration,
+    /// What the watermarks of one table may take.
+    pub watermark_bytes: usize,
 }
 
 /// Why the writer goes on.
@@ -77,7 +79,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Prepares the writer; reads the marks of every table.
+    /// Prepares the writer; reads the watermarks of every table.
     pub fn new(
         connection: Connection,
         receiver: BatchReceiver,
@@ -90,7 +92,7 @@ impl Writer {
         let writers = |table| {
             begin_bounds(&connection, table, &shared.bounds)?;
             Ok::<_, duckdb::Error>((
-                TableWriter::new(&connection, table)?,
+                TableWriter::new(&connection, table, pace.watermark_bytes)?,
                 Roller::new(&connection, table, pace.rollup_interval, shared.files.clone())?,
             ))
         };
@@ -307,15 +309,13 @@ impl Writer {
                 counts.commits.record_duration(started.elapsed());
                 counts.commit_rows.record(group.iter().map(rows).sum::<usize>() as f64);
                 group.iter().for_each(|write| self.shared.figures.stored(write.table, rows(write)));
-                for ((writer, roller), past) in self.tables.iter_mut().zip(&pasts) {
-                    writer.committed();
+                for ((_, roller), past) in self.tables.iter_mut().zip(&pasts) {
                     roller.committed(past);
                     past.days().iter().for_each(|day| self.touched.touch(roller.table(), *day));
                 }
             }
             Err(_) => {
                 counts.failed_commits.fetch_add(1, Ordering::Relaxed);
-                self.tables.iter_mut().for_each(|(writer, _)| writer.rolled_back());
                 // A commit that failed has ended the transaction already.
                 commit::roll_back(&self.connection, &self.shared);
             }

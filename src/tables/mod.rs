@@ -32,6 +32,9 @@ pub fn find(name: &str) -> Option<&'static Table> {
 /// The column by which every table is ordered, bucketed and kept.
 pub const TIME_COLUMN: &str = "timestamp";
 
+/// The longest text that a column takes, in bytes: labels and ids are kept in memory, in indexes and in every frame.
+pub const LONGEST_TEXT: usize = 1_024;
+
 /// What is known of a table before any row of it exists.
 #[derive(Debug)]
 pub struct Table {

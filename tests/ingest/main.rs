@@ -1,7 +1,8 @@
 //! Pushing rows: what is taken, what is refused, and that nothing is ever half stored.
 //!
 //! `formats` pushes the same rows in every form, `keys` looks at rows that replace rows, `refusals` at bodies that are
-//! not taken, `arrow_columns` at columns that come in other types, `limits` at bodies that are too much.
+//! not taken, `arrow_columns` at columns that come in other types, `limits` at bodies that are too much, `labels`
+//! at many labels and long ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 #![allow(clippy::print_stderr)]
 
@@ -11,6 +12,7 @@ mod common;
 mod arrow_columns;
 mod formats;
 mod keys;
+mod labels;
 mod limits;
 mod refusals;
 

@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use chrono_tz::Tz;
 
 use super::cell::Cell;
+use crate::ingest::check::too_long;
 use crate::ingest::error::REQUIRED;
-use crate::tables::{Column, ColumnKind};
+use crate::tables::{Column, ColumnKind, LONGEST_TEXT};
 use crate::time::Micros;
 
 /// Why a value is not stored.
@@ -63,6 +64,11 @@ pub(super) fn convert<'a>(column: &Column, cell: Cell<'a>, rules: &Rules, round:
             ColumnKind::Integer => Stored::Integer(number::integer32(&cell, round)?),
         },
     };
+    if let Stored::Text(text) = &stored
+        && text.len() > LONGEST_TEXT
+    {
+        return Err(too_long(text.len()).into());
+    }
     let missing = match &stored {
         Stored::Null => true,
         Stored::Text(text) => text.is_empty(),

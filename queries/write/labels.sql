@@ -1,0 +1,2 @@
+-- How many series a table has.
+SELECT count(DISTINCT {label}) FROM {table}
