@@ -162,6 +162,8 @@ pub struct CollectSettings {
     pub risk_url: String,
     /// Time that a scrape may take.
     pub scrape_timeout: Duration,
+    /// After this time a symbol or strategy that no scrape speaks of is not among the newest values any more.
+    pub label_expiry: Duration,
     /// Which metric serves which column.
     pub mapping: Mapping,
 }
@@ -263,6 +265,7 @@ impl Default for CollectSettings {
             execution_url: "http://127.0.0.1:9092/metrics".into(),
             risk_url: "http://127.0.0.1:9093/metrics".into(),
             scrape_timeout: Duration::from_secs(5),
+            label_expiry: Duration::from_secs(300),
             mapping: Mapping::default(),
         }
     }

@@ -250,6 +250,11 @@ pub(super) struct CollectOptions {
     #[serde(deserialize_with = "from_file")]
     scrape_timeout: Option<Span>,
 
+    /// Time after which a symbol or strategy that its service no longer speaks of leaves the newest values [default: 5m]
+    #[arg(long, env = "OBSERVABILITY_LABEL_EXPIRY", value_name = "TIME")]
+    #[serde(deserialize_with = "from_file")]
+    label_expiry: Option<Span>,
+
     /// Which metric serves which column: too much for a flag, so in the file only.
     #[arg(skip)]
     mapping: Option<Mapping>,
@@ -407,6 +412,7 @@ impl CollectOptions {
         set(&mut collect.execution_url, self.execution_url);
         set(&mut collect.risk_url, self.risk_url);
         set(&mut collect.scrape_timeout, self.scrape_timeout);
+        set(&mut collect.label_expiry, self.label_expiry);
         set(&mut collect.mapping, self.mapping);
     }
 }

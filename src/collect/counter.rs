@@ -1,33 +1,32 @@
 //! From totals that only grow to what was added since last time.
 
-use std::collections::HashMap;
-
+use super::last_values::{Before, LastValues};
 use super::source::prometheus::Sample;
+use crate::time::Micros;
 
 /// The last value of every counter of one endpoint.
 ///
 /// A value below the last one means that the service has started again, so all of it is new. A counter that an earlier
 /// scrape did not have has begun at zero since then. What the counters of the very first scrape held before is
-/// unknown, so they add nothing yet.
+/// unknown, and so is what a counter gained that no scrape has had for long: they add nothing yet.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    last: HashMap<String, f64>,
-    primed: bool,
+    last: LastValues<f64>,
 }
 
 impl Counters {
-    /// What the sample's counter has gained since it was last seen.
-    pub(super) fn increment(&mut self, sample: &Sample) -> f64 {
-        match self.last.insert(sample.series(), sample.value) {
-            Some(last) if sample.value >= last => sample.value - last,
-            None if !self.primed => 0.0,
-            _ => sample.value,
+    /// What the sample's counter has gained since it was last seen, in the scrape of `now`.
+    pub(super) fn increment(&mut self, sample: &Sample, now: Micros) -> f64 {
+        match self.last.replace(sample.series(), sample.value, now) {
+            Before::Value(last) if sample.value >= last => sample.value - last,
+            Before::Value(_) | Before::Nothing => sample.value,
+            Before::Unknown => 0.0,
         }
     }
 
-    /// A scrape is through: counters that appear from now on are new.
-    pub(super) fn finish_scrape(&mut self) {
-        self.primed = true;
+    /// A scrape is through: counters that appear from now on are new, and those go that none has had since `since`.
+    pub(super) fn finish_scrape(&mut self, since: Micros) {
+        self.last.finish_scrape(since);
     }
 }
 
@@ -58,23 +57,24 @@ impl Mean {
 /// Whether the service has started again is told by the count alone: a sum of slippages may well go down.
 #[derive(Debug, Default)]
 pub(super) struct Distribution {
-    last: HashMap<String, Mean>,
-    primed: bool,
+    last: LastValues<Mean>,
 }
 
 impl Distribution {
-    /// What the series with these labels has gained since it was last seen.
-    pub(super) fn increment(&mut self, labels: &str, seen: Mean) -> Mean {
-        match self.last.insert(labels.to_owned(), seen) {
-            Some(last) if seen.count >= last.count => Mean { sum: seen.sum - last.sum, count: seen.count - last.count },
-            None if !self.primed => Mean::default(),
-            _ => seen,
+    /// What the series with these labels has gained since it was last seen, in the scrape of `now`.
+    pub(super) fn increment(&mut self, labels: &str, seen: Mean, now: Micros) -> Mean {
+        match self.last.replace(labels.to_owned(), seen, now) {
+            Before::Value(last) if seen.count >= last.count => {
+                Mean { sum: seen.sum - last.sum, count: seen.count - last.count }
+            }
+            Before::Value(_) | Before::Nothing => seen,
+            Before::Unknown => Mean::default(),
         }
     }
 
-    /// A scrape is through: series that appear from now on are new.
-    pub(super) fn finish_scrape(&mut self) {
-        self.primed = true;
+    /// A scrape is through: series that appear from now on are new, and those go that none has had since `since`.
+    pub(super) fn finish_scrape(&mut self, since: Micros) {
+        self.last.finish_scrape(since);
     }
 }
 
@@ -85,8 +85,8 @@ mod tests {
 
     fn scrape(counters: &mut Counters, text: &str) -> Vec<f64> {
         let exposition = Exposition::parse(text);
-        let increments = exposition.samples.iter().map(|sample| counters.increment(sample)).collect();
-        counters.finish_scrape();
+        let increments = exposition.samples.iter().map(|sample| counters.increment(sample, 1)).collect();
+        counters.finish_scrape(1);
         increments
     }
 
@@ -115,10 +115,10 @@ mod tests {
     #[test]
     fn a_falling_sum_is_no_reset_while_its_count_rises() {
         let mut slippage = Distribution::default();
-        slippage.increment("", Mean { sum: 5.0, count: 10.0 });
-        let increment = slippage.increment("", Mean { sum: 3.0, count: 11.0 });
+        slippage.increment("", Mean { sum: 5.0, count: 10.0 }, 1);
+        let increment = slippage.increment("", Mean { sum: 3.0, count: 11.0 }, 2);
         assert_eq!(increment, Mean { sum: -2.0, count: 1.0 });
-        let after_restart = slippage.increment("", Mean { sum: 1.0, count: 2.0 });
+        let after_restart = slippage.increment("", Mean { sum: 1.0, count: 2.0 }, 3);
         assert_eq!(after_restart, Mean { sum: 1.0, count: 2.0 });
     }
 }

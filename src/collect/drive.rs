@@ -76,6 +76,9 @@ pub(super) enum CollectError {
     /// Work on another thread did not finish.
     #[error("the work of the round did not finish: {0}")]
     Unfinished(#[from] tokio::task::JoinError),
+    /// A round was broken off while its samples were taken in.
+    #[error("an earlier round was broken off")]
+    Abandoned,
 }
 
 /// What every collector runs with.

@@ -11,7 +11,7 @@ use super::counter::{Counters, Distribution, Mean};
 use super::drive::Component;
 use super::order_day::{OrderDay, first_of_day};
 use super::preferred::Preferred;
-use super::scraped::{Observed, Observer};
+use super::scraped::{Observed, Observer, Taken, Tally};
 use super::source::prometheus::{Exposition, Sample};
 use crate::config::mapping::{ExecutionMapping, Names};
 use crate::live::Live;
@@ -26,6 +26,8 @@ pub(super) struct Execution {
     slippage_series: Distribution,
     restored: Option<ExecutionMetricsRow>,
     today: Option<OrderDay>,
+    /// After this time a series goes that no scrape has.
+    expiry: Micros,
 }
 
 #[derive(Default)]
@@ -41,7 +43,7 @@ struct Seen {
 
 impl Execution {
     /// Nothing seen yet. `restored` is the newest stored row, of whatever day.
-    pub(super) fn new(mapping: ExecutionMapping, restored: Option<ExecutionMetricsRow>) -> Self {
+    pub(super) fn new(mapping: ExecutionMapping, restored: Option<ExecutionMetricsRow>, expiry: Micros) -> Self {
         Self {
             mapping,
             counters: Counters::default(),
@@ -49,10 +51,11 @@ impl Execution {
             slippage_series: Distribution::default(),
             restored,
             today: None,
+            expiry,
         }
     }
 
-    fn take(&mut self, sample: &Sample, seen: &mut Seen) -> bool {
+    fn take(&mut self, sample: &Sample, seen: &mut Seen, now: Micros) -> Taken {
         let mapping = &self.mapping;
         let rank = |names: &Names| names.rank(&sample.name, sample.may_count()).map(|rank| rank.position);
         let counter = [
@@ -64,16 +67,18 @@ impl Execution {
         .into_iter()
         .find_map(|(names, total)| Some((rank(names)?, total)));
         if let Some((rank, total)) = counter {
-            total.add(rank, sample.value, self.counters.increment(sample));
-            return true;
+            total.add(rank, sample.value, self.counters.increment(sample, now));
+            return Taken::Used;
         }
         if mapping.service_start.rank(&sample.name, sample.may_gauge()).is_some() {
             seen.service_start = Some((sample.value * time::SECOND as f64) as Micros);
-            return true;
+            return Taken::Used;
         }
-        part_of(&mapping.latency_ms, sample, &mut seen.latency)
-            || part_of(&mapping.slippage_bps, sample, &mut seen.slippage)
-            || mapping.without_column.rank(&sample.name, true).is_some()
+        Taken::without_column(
+            part_of(&mapping.latency_ms, sample, &mut seen.latency)
+                || part_of(&mapping.slippage_bps, sample, &mut seen.slippage)
+                || mapping.without_column.rank(&sample.name, true).is_some(),
+        )
     }
 
     fn day(&self, now: Micros) -> Option<OrderDay> {
@@ -97,16 +102,20 @@ fn part_of(names: &Names, sample: &Sample, parts: &mut BTreeMap<String, (Option<
 }
 
 /// Everything that the distribution holds, and what it has gained.
-fn totals(series: &mut Distribution, parts: &BTreeMap<String, (Option<f64>, Option<f64>)>) -> (Mean, Mean) {
+fn totals(
+    series: &mut Distribution,
+    parts: &BTreeMap<String, (Option<f64>, Option<f64>)>,
+    (now, since): (Micros, Micros),
+) -> (Mean, Mean) {
     let (mut total, mut gained) = (Mean::default(), Mean::default());
     for (labels, part) in parts {
         if let (Some(sum), Some(count)) = *part {
             let seen = Mean { sum, count };
             total.add(seen);
-            gained.add(series.increment(labels, seen));
+            gained.add(series.increment(labels, seen, now));
         }
     }
-    series.finish_scrape();
+    series.finish_scrape(since);
     (total, gained)
 }
 
@@ -116,14 +125,15 @@ impl Observer for Execution {
 
     fn observe(&mut self, exposition: &Exposition, now: Micros) -> Result<Observed, ArrowError> {
         let mut seen = Seen::default();
-        let unknown = exposition.samples.iter().filter(|sample| !self.take(sample, &mut seen)).count() as u64;
-        self.counters.finish_scrape();
+        let tally: Tally = exposition.samples.iter().map(|sample| self.take(sample, &mut seen, now)).collect();
+        let since = now.saturating_sub(self.expiry);
+        self.counters.finish_scrape(since);
         let counters = [seen.submitted, seen.filled, seen.cancelled, seen.rejected];
         if counters.iter().all(|counter| counter.value().is_none()) {
-            return Ok(Observed { rows: ExecutionMetricsRow::batch(&[])?, unknown });
+            return Ok(Observed { rows: ExecutionMetricsRow::batch(&[])?, tally });
         }
-        let (all_latency, latency) = totals(&mut self.latency_series, &seen.latency);
-        let (all_slippage, slippage) = totals(&mut self.slippage_series, &seen.slippage);
+        let (all_latency, latency) = totals(&mut self.latency_series, &seen.latency, (now, since));
+        let (all_slippage, slippage) = totals(&mut self.slippage_series, &seen.slippage, (now, since));
         let midnight = time::day_start(now);
         let day = match self.day(now) {
             None if self.today.is_none() => {
@@ -149,7 +159,7 @@ impl Observer for Execution {
             }
         };
         self.today = Some(day);
-        Ok(Observed { rows: ExecutionMetricsRow::batch(&[day.row(now)])?, unknown })
+        Ok(Observed { rows: ExecutionMetricsRow::batch(&[day.row(now)])?, tally })
     }
 
     fn show(&self, live: &Live, now: Micros) {
@@ -183,7 +193,7 @@ mod tests {
 
     fn observe(collector: &mut Execution, text: &str, now: Micros) -> OrderDay {
         let observed = collector.observe(&Exposition::parse(text), now).unwrap();
-        assert_eq!(observed.unknown, 0);
+        assert_eq!(observed.tally, Tally::default());
         let day = collector.today.unwrap();
         assert_eq!(observed.rows, ExecutionMetricsRow::batch(&[day.row(now)]).unwrap());
         day
@@ -204,7 +214,7 @@ mod tests {
 
     #[test]
     fn increments_add_up_and_start_again_at_midnight() {
-        let mut collector = Execution::new(ExecutionMapping::default(), None);
+        let mut collector = Execution::new(ExecutionMapping::default(), None, DAY);
         let first = observe(&mut collector, &text(500, 400), NOON);
         assert_eq!((first.submitted, first.fill_rate(), first.latency_ms.value()), (0.0, None, None));
         let second = observe(&mut collector, &text(510, 408), NOON + SECOND);
@@ -216,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_restarted_service_counts_on() {
-        let mut collector = Execution::new(ExecutionMapping::default(), None);
+        let mut collector = Execution::new(ExecutionMapping::default(), None, DAY);
         observe(&mut collector, &text(500, 400), NOON);
         observe(&mut collector, &text(502, 401), NOON + SECOND);
         let restarted = observe(&mut collector, &text(3, 2), NOON + 2 * SECOND);
@@ -226,13 +236,13 @@ mod tests {
 
     #[test]
     fn today_goes_on_from_what_was_stored_today() {
-        let mut collector = Execution::new(ExecutionMapping::default(), Some(stored(NOON - SECOND)));
+        let mut collector = Execution::new(ExecutionMapping::default(), Some(stored(NOON - SECOND)), DAY);
         observe(&mut collector, &text(500, 400), NOON);
         let day = observe(&mut collector, &text(510, 420), NOON + SECOND);
         assert_eq!((day.submitted, day.filled, day.cancelled, day.rejected), (110.0, 100.0, 5.0, 3.0));
         assert_eq!(day.latency_ms.value(), Some((80.0 * 10.0 + 20.0 * 20.0) / 100.0));
 
-        let mut collector = Execution::new(ExecutionMapping::default(), Some(stored(NOON - DAY)));
+        let mut collector = Execution::new(ExecutionMapping::default(), Some(stored(NOON - DAY)), DAY);
         assert_eq!(observe(&mut collector, &text(500, 400), NOON).submitted, 0.0);
     }
 
@@ -248,7 +258,7 @@ mod tests {
             (row(), yesterday, 100.0),
             (row(), NOON - SECOND, 220.0),
         ] {
-            let mut collector = Execution::new(ExecutionMapping::default(), restored.clone());
+            let mut collector = Execution::new(ExecutionMapping::default(), restored.clone(), DAY);
             let day = observe(&mut collector, &started(start), NOON);
             assert_eq!(day.submitted, submitted, "restored {restored:?}, started {start}");
         }
@@ -256,8 +266,8 @@ mod tests {
 
     #[test]
     fn an_answer_without_orders_is_no_row() {
-        let mut collector = Execution::new(ExecutionMapping::default(), None);
+        let mut collector = Execution::new(ExecutionMapping::default(), None, DAY);
         let observed = collector.observe(&Exposition::parse("something_else 1"), NOON).unwrap();
-        assert_eq!((observed.rows.num_rows(), observed.unknown), (0, 1));
+        assert_eq!((observed.rows.num_rows(), observed.tally.unknown), (0, 1));
     }
 }

@@ -1,13 +1,12 @@
 //! The market data service: one row for each symbol that a scrape speaks of.
 
-use std::collections::HashMap;
-
 use arrow::error::ArrowError;
 
 use super::counter::Counters;
 use super::drive::Component;
+use super::labels::Labels;
 use super::preferred::Preferred;
-use super::scraped::{Observed, Observer};
+use super::scraped::{Observed, Observer, Taken, Tally};
 use super::source::prometheus::{Exposition, Sample};
 use crate::config::mapping::{MarketDataMapping, Names, Rank};
 use crate::live::{Live, MarketDataSection, SymbolValues};
@@ -21,9 +20,9 @@ const SMALLEST_DIVISOR: f64 = 0.01;
 pub(super) struct MarketData {
     mapping: MarketDataMapping,
     counters: Counters,
-    /// In order of first appearance.
-    symbols: Vec<(String, SymbolState)>,
-    positions: HashMap<String, usize>,
+    symbols: Labels<SymbolState>,
+    /// After this time a symbol goes that no scrape speaks of.
+    expiry: Micros,
 }
 
 #[derive(Default)]
@@ -56,8 +55,8 @@ enum Column {
 
 impl MarketData {
     /// Nothing seen yet.
-    pub(super) fn new(mapping: MarketDataMapping) -> Self {
-        Self { mapping, counters: Counters::default(), symbols: Vec::new(), positions: HashMap::new() }
+    pub(super) fn new(mapping: MarketDataMapping, expiry: Micros) -> Self {
+        Self { mapping, counters: Counters::default(), symbols: Labels::default(), expiry }
     }
 
     /// The column that a sample serves: one that names its metric in full, or else the first with a pattern for it.
@@ -74,38 +73,26 @@ impl MarketData {
         candidates.into_iter().flatten().min_by_key(|(_, rank)| !rank.exact)
     }
 
-    fn seen(&mut self, symbol: &str) -> Option<&mut Seen> {
-        let position = match self.positions.get(symbol) {
-            Some(position) => *position,
-            None => {
-                self.symbols.push((symbol.to_owned(), SymbolState::default()));
-                self.positions.insert(symbol.to_owned(), self.symbols.len() - 1);
-                self.symbols.len() - 1
-            }
-        };
-        self.symbols.get_mut(position).map(|(_, state)| state.seen.get_or_insert_default())
-    }
-
-    /// Whether a column or the list of known metrics wants the sample.
-    fn take(&mut self, sample: &Sample) -> bool {
+    /// Takes a sample of the scrape of `now`.
+    fn take(&mut self, sample: &Sample, now: Micros) -> Taken {
         let Some((column, rank)) = self.column(sample) else {
-            return self.mapping.without_column.rank(&sample.name, true).is_some();
+            return Taken::without_column(self.mapping.without_column.rank(&sample.name, true).is_some());
         };
-        let increment = match column {
-            Column::Volume | Column::Trades => self.counters.increment(sample),
-            Column::Bid | Column::Ask | Column::LastPrice => 0.0,
-        };
-        let symbol = sample.label(&self.mapping.symbol_label).unwrap_or(&self.mapping.unlabelled_symbol).to_owned();
-        if let Some(seen) = self.seen(&symbol) {
-            match column {
-                Column::Bid => seen.bid.replace(rank.position, sample.value),
-                Column::Ask => seen.ask.replace(rank.position, sample.value),
-                Column::LastPrice => seen.last_price.replace(rank.position, sample.value),
-                Column::Volume => seen.volume.add(rank.position, sample.value, increment),
-                Column::Trades => seen.trades.add(rank.position, sample.value, increment),
+        let symbol = sample.label(&self.mapping.symbol_label).unwrap_or(&self.mapping.unlabelled_symbol);
+        let Some(state) = self.symbols.speak_of(symbol, now, SymbolState::default) else { return Taken::LeftOut };
+        let seen = state.seen.get_or_insert_default();
+        match column {
+            Column::Bid => seen.bid.replace(rank.position, sample.value),
+            Column::Ask => seen.ask.replace(rank.position, sample.value),
+            Column::LastPrice => seen.last_price.replace(rank.position, sample.value),
+            Column::Volume => {
+                seen.volume.add(rank.position, sample.value, self.counters.increment(sample, now));
+            }
+            Column::Trades => {
+                seen.trades.add(rank.position, sample.value, self.counters.increment(sample, now));
             }
         }
-        true
+        Taken::Used
     }
 }
 
@@ -114,17 +101,22 @@ impl Observer for MarketData {
     const TABLE: &'static Table = &MARKET_DATA;
 
     fn observe(&mut self, exposition: &Exposition, now: Micros) -> Result<Observed, ArrowError> {
-        let unknown = exposition.samples.iter().filter(|sample| !self.take(sample)).count() as u64;
-        self.counters.finish_scrape();
+        let tally: Tally = exposition.samples.iter().map(|sample| self.take(sample, now)).collect();
+        let since = now.saturating_sub(self.expiry);
+        self.counters.finish_scrape(since);
         let rows: Vec<_> = self.symbols.iter_mut().filter_map(|(symbol, state)| state.row(symbol, now)).collect();
-        Ok(Observed { rows: MarketDataRow::batch(&rows)?, unknown })
+        self.symbols.forget_before(since, |_, _| ());
+        Ok(Observed { rows: MarketDataRow::batch(&rows)?, tally })
     }
 
     fn show(&self, live: &Live, now: Micros) {
         let values = || self.symbols.iter().map(|(_, state)| &state.values);
+        let shown = self.symbols.shown().map(|(symbol, state)| (symbol.to_owned(), state.values.clone()));
+        let symbols: Vec<_> = shown.collect();
+        live.components.market_data.hide(self.symbols.len() - symbols.len());
         live.set_market_data(MarketDataSection {
             timestamp: now,
-            symbols: self.symbols.iter().map(|(symbol, state)| (symbol.clone(), state.values.clone())).collect(),
+            symbols,
             total_trades: values().map(|values| values.trades).sum(),
             total_volume: values().map(|values| values.volume as f64 * values.last_price).sum(),
             symbols_tracked: self.symbols.len(),
@@ -177,6 +169,8 @@ fn spread_bps(bid: Option<f64>, ask: Option<f64>, last_price: Option<f64>) -> Op
 mod tests {
     use super::*;
 
+    const EXPIRY: Micros = 1_000;
+
     fn observe(collector: &mut MarketData, text: &str, now: Micros) -> Observed {
         collector.observe(&Exposition::parse(text), now).unwrap()
     }
@@ -222,9 +216,9 @@ market_data_price{symbol=\"BAD\"} NaN
 
     #[test]
     fn the_first_scrape_shows_totals_and_stores_no_increment() {
-        let mut collector = MarketData::new(MarketDataMapping::default());
+        let mut collector = MarketData::new(MarketDataMapping::default(), EXPIRY);
         let observed = observe(&mut collector, FIRST, 1);
-        assert_eq!(observed.unknown, 1, "only the process metric has no use");
+        assert_eq!(observed.tally.unknown, 1, "only the process metric has no use");
         let spread = (150.3 - 150.2) / 150.25 * 10_000.0;
         let expected = [
             MarketDataRow {
@@ -253,7 +247,7 @@ market_data_price{symbol=\"BAD\"} NaN
 
     #[test]
     fn later_scrapes_store_increments_and_a_reset_starts_afresh() {
-        let mut collector = MarketData::new(MarketDataMapping::default());
+        let mut collector = MarketData::new(MarketDataMapping::default(), EXPIRY);
         let text = |ticks: u32, volume: f64| {
             format!(
                 "# TYPE market_data_ticks_received_total counter\n\
@@ -275,21 +269,53 @@ market_data_price{symbol=\"BAD\"} NaN
 
     #[test]
     fn a_desk_that_spells_its_metrics_otherwise_is_understood() {
-        let mut collector = MarketData::new(MarketDataMapping::default());
+        let mut collector = MarketData::new(MarketDataMapping::default(), EXPIRY);
         let text = "# TYPE feed_last_price gauge\nfeed_last_price{symbol=\"A\"} 10\n\
                     # TYPE feed_bid_price gauge\nfeed_bid_price{symbol=\"A\"} 9\n\
                     # TYPE feed_price_updates_total counter\nfeed_price_updates_total{symbol=\"A\"} 99\n";
         let observed = observe(&mut collector, text, 1);
         let expected = MarketDataRow { last_price: Some(10.0), bid: Some(9.0), ..row("A", 1) };
         assert_eq!(observed.rows, MarketDataRow::batch(&[expected]).unwrap());
-        assert_eq!(observed.unknown, 1);
+        assert_eq!(observed.tally.unknown, 1);
     }
 
     #[test]
     fn a_symbol_that_is_no_longer_spoken_of_gets_no_row() {
-        let mut collector = MarketData::new(MarketDataMapping::default());
+        let mut collector = MarketData::new(MarketDataMapping::default(), EXPIRY);
         observe(&mut collector, FIRST, 1);
         assert_eq!(observe(&mut collector, "market_data_price{symbol=\"TSLA\"} 243", 2).rows.num_rows(), 1);
         assert_eq!(observe(&mut collector, "", 3).rows.num_rows(), 0);
+    }
+
+    #[test]
+    fn a_symbol_that_no_scrape_speaks_of_goes_and_brings_no_increment_when_it_is_back() {
+        let mut collector = MarketData::new(MarketDataMapping::default(), EXPIRY);
+        let text =
+            |symbol: &str, ticks: u32| format!("market_data_ticks_received_total{{symbol=\"{symbol}\"}} {ticks}\n");
+        let names =
+            |collector: &MarketData| collector.symbols.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+        observe(&mut collector, &(text("A", 10) + &text("B", 20)), 1);
+        observe(&mut collector, &text("A", 11), EXPIRY + 1);
+        assert_eq!(names(&collector), ["A", "B"], "it may only have been away for a moment");
+        // Scrapes that fail are none: what a service said last stays while it does not answer.
+        observe(&mut collector, &text("A", 12), EXPIRY + 2);
+        assert_eq!(names(&collector), ["A"]);
+        let back = observe(&mut collector, &(text("A", 14) + &text("B", 90)), EXPIRY + 3);
+        let rows = MarketDataRow::rows(&back.rows).unwrap();
+        assert_eq!(rows.iter().map(|row| row.trades).collect::<Vec<_>>(), [Some(2), Some(0)]);
+        let back = observe(&mut collector, &text("B", 95), EXPIRY + 4);
+        assert_eq!(MarketDataRow::rows(&back.rows).unwrap()[0].trades, Some(5));
+        // A symbol that was never there has begun at zero.
+        let new = observe(&mut collector, &text("C", 3), EXPIRY + 5);
+        assert_eq!(MarketDataRow::rows(&new.rows).unwrap()[0].trades, Some(3));
+    }
+
+    #[test]
+    fn a_symbol_that_is_too_long_is_left_out_and_counted() {
+        let mut collector = MarketData::new(MarketDataMapping::default(), EXPIRY);
+        let long = "x".repeat(2_000);
+        let text = format!("market_data_price{{symbol=\"{long}\"}} 1\nmarket_data_price{{symbol=\"A\"}} 2\n");
+        let observed = observe(&mut collector, &text, 1);
+        assert_eq!((observed.rows.num_rows(), observed.tally.left_out), (1, 1));
     }
 }

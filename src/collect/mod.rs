@@ -6,7 +6,8 @@
 //! * `system` looks at the machine.
 //! * `demo` plays the three trading collectors with the simulator, and only when asked for.
 //! * `source` holds what they draw from: `prometheus` fetches and parses, `simulator` invents.
-//! * `counter` turns totals into increments, `preferred` chooses among metrics, `order_day` adds up a day's orders,
+//! * `labels` keeps what is known of each symbol or strategy while its service speaks of it, `last_values` the last value of
+//!   each series. `counter` turns totals into increments, `preferred` chooses among metrics, `order_day` adds up a day's orders,
 //!   `clock` keeps timestamps rising, `backoff` spaces attempts.
 
 mod backoff;
@@ -15,6 +16,8 @@ mod counter;
 mod demo;
 mod drive;
 mod execution;
+mod labels;
+mod last_values;
 mod market_data;
 mod order_day;
 mod preferred;
@@ -32,6 +35,7 @@ use crate::batch::BatchSender;
 use crate::config::{CollectSettings, StoreSettings};
 use crate::live::Live;
 use crate::tables::{ExecutionMetricsRow, StrategyMetricsRow};
+use crate::time::Micros;
 
 use backoff::Backoff;
 use demo::Demo;
@@ -75,9 +79,10 @@ pub fn spawn(
         tasks.spawn(drive.run(demo));
     } else {
         let endpoint = |url: &str| Endpoint::new(url, settings.scrape_timeout);
-        let market_data = MarketData::new(settings.mapping.market_data.clone());
-        let strategy = Strategy::new(settings.mapping.strategy.clone(), restored.strategies);
-        let execution = Execution::new(settings.mapping.execution.clone(), restored.execution);
+        let expiry = Micros::try_from(settings.label_expiry.as_micros()).unwrap_or(Micros::MAX);
+        let market_data = MarketData::new(settings.mapping.market_data.clone(), expiry);
+        let strategy = Strategy::new(settings.mapping.strategy.clone(), restored.strategies, expiry);
+        let execution = Execution::new(settings.mapping.execution.clone(), restored.execution, expiry);
         tasks.spawn(drive.clone().run(Scraped::new(endpoint(&settings.market_data_url), market_data)));
         tasks.spawn(drive.clone().run(Scraped::new(endpoint(&settings.risk_url), strategy)));
         tasks.spawn(drive.run(Scraped::new(endpoint(&settings.execution_url), execution)));

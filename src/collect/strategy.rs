@@ -2,25 +2,33 @@
 //!
 //! A desk whose risk metrics carry no strategy label has one strategy, by the name that the mapping gives.
 
+use std::collections::HashMap;
+
 use arrow::error::ArrowError;
 
 use super::counter::Counters;
 use super::drive::Component;
+use super::labels::Labels;
 use super::preferred::Preferred;
-use super::scraped::{Observed, Observer};
+use super::scraped::{Observed, Observer, Taken, Tally};
 use super::source::prometheus::{Exposition, Sample};
 use crate::config::mapping::{Names, StrategyMapping};
 use crate::live::{Live, StrategySection, StrategyValues};
 use crate::tables::{STRATEGY_METRICS, StrategyMetricsRow, Table};
 use crate::time::{self, Micros};
 
+/// Strategies that nobody speaks of any more and whose day is kept, should they come back.
+const MOST_AWAY: usize = 10_000;
+
 /// Compares each strategy's profit with what it was at midnight UTC.
 pub(super) struct Strategy {
     mapping: StrategyMapping,
     counters: Counters,
-    restored: Vec<StrategyMetricsRow>,
-    /// In order of first appearance.
-    strategies: Vec<(String, StrategyState)>,
+    strategies: Labels<StrategyState>,
+    /// Where strategies stood that were stored before the start, or that no scrape speaks of any more.
+    away: HashMap<Box<str>, StrategyDay>,
+    /// After this time a strategy goes that no scrape speaks of.
+    expiry: Micros,
 }
 
 #[derive(Default)]
@@ -79,21 +87,13 @@ impl StrategyDay {
 
 impl Strategy {
     /// Nothing seen yet. `restored` are the newest stored rows, one of each strategy.
-    pub(super) fn new(mapping: StrategyMapping, restored: Vec<StrategyMetricsRow>) -> Self {
-        Self { mapping, counters: Counters::default(), restored, strategies: Vec::new() }
+    pub(super) fn new(mapping: StrategyMapping, restored: Vec<StrategyMetricsRow>, expiry: Micros) -> Self {
+        let day = |row: &StrategyMetricsRow| (row.strategy_name.as_str().into(), StrategyDay::restored(row));
+        let away = restored.iter().take(MOST_AWAY).map(day).collect();
+        Self { mapping, counters: Counters::default(), strategies: Labels::default(), away, expiry }
     }
 
-    fn seen(&mut self, strategy: &str) -> Option<&mut Seen> {
-        let position = self.strategies.iter().position(|(name, _)| name == strategy).unwrap_or_else(|| {
-            let stored = self.restored.iter().find(|row| row.strategy_name == strategy);
-            let day = stored.map(StrategyDay::restored).unwrap_or_default();
-            self.strategies.push((strategy.to_owned(), StrategyState { day, ..StrategyState::default() }));
-            self.strategies.len() - 1
-        });
-        self.strategies.get_mut(position).map(|(_, state)| state.seen.get_or_insert_default())
-    }
-
-    fn take(&mut self, sample: &Sample) -> bool {
+    fn take(&mut self, sample: &Sample, now: Micros) -> Taken {
         let gauge = |names: &Names| names.rank(&sample.name, sample.may_gauge()).map(|rank| rank.position);
         let mapping = &self.mapping;
         let candidates: [(&Names, Choice); 5] = [
@@ -103,23 +103,38 @@ impl Strategy {
             (&mapping.position_size, |seen| &mut seen.open_sizes),
             (&mapping.win_rate, |seen| &mut seen.win_rate),
         ];
-        let found = candidates.into_iter().find_map(|(names, choice)| Some((gauge(names)?, choice, 0.0)));
+        let found = candidates.into_iter().find_map(|(names, choice)| Some((gauge(names)?, choice, false)));
         let found = found.or_else(|| {
             let rank = mapping.signals.rank(&sample.name, sample.may_count())?;
             let signals: Choice = |seen| &mut seen.signals;
-            Some((rank.position, signals, self.counters.increment(sample)))
+            Some((rank.position, signals, true))
         });
-        let Some((rank, choice, increment)) = found else {
-            return mapping.without_column.rank(&sample.name, true).is_some()
-                || gauge(&mapping.service_start).is_some();
+        let Some((rank, choice, counts)) = found else {
+            let known = mapping.without_column.rank(&sample.name, true).is_some();
+            return Taken::without_column(known || gauge(&mapping.service_start).is_some());
         };
         let size = gauge(&mapping.position_size).is_some();
         let value = if size { f64::from(u8::from(sample.value != 0.0)) } else { sample.value };
-        let strategy = sample.label(&mapping.strategy_label).unwrap_or(&mapping.unlabelled_strategy).to_owned();
-        if let Some(seen) = self.seen(&strategy) {
-            choice(seen).add(rank, value, increment);
-        }
-        true
+        let strategy = sample.label(&mapping.strategy_label).unwrap_or(&mapping.unlabelled_strategy);
+        let away = &mut self.away;
+        let begin = || StrategyState { day: away.remove(strategy).unwrap_or_default(), ..StrategyState::default() };
+        let Some(state) = self.strategies.speak_of(strategy, now, begin) else { return Taken::LeftOut };
+        let increment = if counts { self.counters.increment(sample, now) } else { 0.0 };
+        choice(state.seen.get_or_insert_default()).add(rank, value, increment);
+        Taken::Used
+    }
+
+    /// Lets strategies go that no scrape has spoken of since `since`; where their day stands is kept.
+    fn forget_before(&mut self, since: Micros, now: Micros) {
+        let away = &mut self.away;
+        self.strategies.forget_before(since, |name, state| {
+            if away.len() >= MOST_AWAY {
+                away.retain(|_, day| day.start >= time::day_start(now));
+            }
+            if away.len() < MOST_AWAY {
+                away.insert(name, state.day);
+            }
+        });
     }
 
     fn service_start(&self, exposition: &Exposition) -> Option<Micros> {
@@ -133,19 +148,23 @@ impl Observer for Strategy {
     const TABLE: &'static Table = &STRATEGY_METRICS;
 
     fn observe(&mut self, exposition: &Exposition, now: Micros) -> Result<Observed, ArrowError> {
-        let unknown = exposition.samples.iter().filter(|sample| !self.take(sample)).count() as u64;
-        self.counters.finish_scrape();
+        let tally: Tally = exposition.samples.iter().map(|sample| self.take(sample, now)).collect();
+        let since = now.saturating_sub(self.expiry);
+        self.counters.finish_scrape(since);
         // Profit of a service that has started today is today's.
         let started_today = self.service_start(exposition).is_some_and(|start| start >= time::day_start(now));
         let unseen_base = started_today.then_some(0.0);
         let rows: Vec<_> =
             self.strategies.iter_mut().filter_map(|(name, state)| state.row(name, now, unseen_base)).collect();
-        Ok(Observed { rows: StrategyMetricsRow::batch(&rows)?, unknown })
+        self.forget_before(since, now);
+        Ok(Observed { rows: StrategyMetricsRow::batch(&rows)?, tally })
     }
 
     fn show(&self, live: &Live, now: Micros) {
-        let strategies = self.strategies.iter().map(|(name, state)| (name.clone(), state.values.clone()));
-        live.set_strategy(section(now, strategies.collect()));
+        let shown = self.strategies.shown().map(|(name, state)| (name.to_owned(), state.values.clone()));
+        let strategies: Vec<_> = shown.collect();
+        live.components.strategy.hide(self.strategies.len() - strategies.len());
+        live.set_strategy(section(now, strategies));
     }
 }
 
@@ -225,13 +244,13 @@ mod tests {
 
     fn check(collector: &mut Strategy, text: &str, expected: &[StrategyMetricsRow]) {
         let observed = collector.observe(&Exposition::parse(text), expected[0].timestamp).unwrap();
-        assert_eq!(observed.unknown, 0);
+        assert_eq!(observed.tally, Tally::default());
         assert_eq!(observed.rows, StrategyMetricsRow::batch(expected).unwrap());
     }
 
     #[test]
     fn profit_is_realised_and_unrealised_and_a_day_begins_at_midnight() {
-        let mut collector = Strategy::new(StrategyMapping::default(), Vec::new());
+        let mut collector = Strategy::new(StrategyMapping::default(), Vec::new(), DAY);
         check(&mut collector, &text(100.0, [20.0, -5.0]), &[desk(NOON, 115.0, 0.0)]);
         check(&mut collector, &text(110.0, [20.0, 0.0]), &[desk(NOON + SECOND, 130.0, 15.0)]);
         check(&mut collector, &text(110.0, [20.0, 5.0]), &[desk(NOON + DAY, 135.0, 5.0)]);
@@ -245,11 +264,11 @@ mod tests {
     #[test]
     fn a_stored_row_tells_where_the_day_began() {
         let today = vec![desk(NOON - SECOND, 90.0, 30.0)];
-        let mut collector = Strategy::new(StrategyMapping::default(), today);
+        let mut collector = Strategy::new(StrategyMapping::default(), today, DAY);
         check(&mut collector, &text(100.0, [0.0, 0.0]), &[desk(NOON, 100.0, 40.0)]);
 
         let yesterday = vec![desk(NOON - DAY, 90.0, 30.0)];
-        let mut collector = Strategy::new(StrategyMapping::default(), yesterday);
+        let mut collector = Strategy::new(StrategyMapping::default(), yesterday, DAY);
         check(&mut collector, &text(100.0, [0.0, 0.0]), &[desk(NOON, 100.0, 10.0)]);
     }
 
@@ -257,7 +276,7 @@ mod tests {
     fn a_service_that_started_today_has_earned_all_of_it_today() {
         let started = (NOON - 60 * SECOND) / SECOND;
         let text = format!("process_start_time_seconds {started}\n{}", text(100.0, [0.0, 0.0]));
-        let mut collector = Strategy::new(StrategyMapping::default(), Vec::new());
+        let mut collector = Strategy::new(StrategyMapping::default(), Vec::new(), DAY);
         check(&mut collector, &text, &[desk(NOON, 100.0, 100.0)]);
     }
 
@@ -270,7 +289,23 @@ mod tests {
             positions,
             ..desk(NOON, pnl, 0.0)
         };
-        let mut collector = Strategy::new(StrategyMapping::default(), Vec::new());
+        let mut collector = Strategy::new(StrategyMapping::default(), Vec::new(), DAY);
         check(&mut collector, text, &[row("momentum", 11.0, None), row("pairs", -4.0, Some(1))]);
+    }
+
+    #[test]
+    fn a_strategy_that_no_scrape_speaks_of_goes_and_its_day_goes_on_when_it_is_back() {
+        let mut collector = Strategy::new(StrategyMapping::default(), Vec::new(), 60 * SECOND);
+        let text = |name: &str, pnl: f64| format!("risk_pnl_realized{{strategy=\"{name}\"}} {pnl}\n");
+        let row = |name: &str, at, pnl, daily_pnl| StrategyMetricsRow {
+            strategy_name: name.into(),
+            positions: None,
+            ..desk(NOON + at * SECOND, pnl, daily_pnl)
+        };
+        let both = |first, second| text("momentum", first) + &text("pairs", second);
+        check(&mut collector, &both(10.0, 5.0), &[row("momentum", 0, 10.0, 0.0), row("pairs", 0, 5.0, 0.0)]);
+        check(&mut collector, &text("momentum", 11.0), &[row("momentum", 61, 11.0, 1.0)]);
+        assert_eq!(collector.strategies.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["momentum"]);
+        check(&mut collector, &both(12.0, 8.0), &[row("momentum", 62, 12.0, 2.0), row("pairs", 62, 8.0, 3.0)]);
     }
 }

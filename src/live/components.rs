@@ -1,6 +1,6 @@
 //! What each collector is doing, as the health pages report it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,8 @@ pub struct Collector {
     collected: AtomicU64,
     errors: AtomicU64,
     skipped: AtomicU64,
+    left_out: AtomicU64,
+    hidden: AtomicUsize,
     state: Mutex<CollectorState>,
 }
 
@@ -94,6 +96,8 @@ impl Collector {
             collected: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
+            left_out: AtomicU64::new(0),
+            hidden: AtomicUsize::new(0),
             state: Mutex::new(CollectorState::default()),
         }
     }
@@ -146,6 +150,26 @@ impl Collector {
     /// Samples left out so far.
     pub fn skipped(&self) -> u64 {
         self.skipped.load(Ordering::Relaxed)
+    }
+
+    /// Samples were left out because their service has more series than are kept. Says whether they are the first.
+    pub fn leave_out(&self, samples: u64) -> bool {
+        samples > 0 && self.left_out.fetch_add(samples, Ordering::Relaxed) == 0
+    }
+
+    /// Samples left out so far because there were too many.
+    pub fn left_out(&self) -> u64 {
+        self.left_out.load(Ordering::Relaxed)
+    }
+
+    /// So many labels are stored and not shown among the newest values.
+    pub fn hide(&self, labels: usize) {
+        self.hidden.store(labels, Ordering::Relaxed);
+    }
+
+    /// Labels that are stored and not shown among the newest values.
+    pub fn hidden(&self) -> usize {
+        self.hidden.load(Ordering::Relaxed)
     }
 
     /// What is true of it now.

@@ -28,6 +28,8 @@ pub async fn components(State(state): State<AppState>) -> Json<Value> {
             "connection": source.connection.as_str(),
             "source": source.source,
             "skipped_samples": collector.skipped(),
+            "left_out_samples": collector.left_out(),
+            "left_out_labels": collector.hidden(),
             "last_error": source.last_error,
         });
         components.insert(collector.name.to_owned(), object);

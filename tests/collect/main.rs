@@ -1,7 +1,7 @@
 //! Collectors, from the desk's own services to the API.
 //!
 //! `scraped` serves Prometheus text on loopback and looks at the rows that come of it, `absent` at what happens while a
-//! service is down, `demo` at the simulator, `machine` at the collector of the machine itself.
+//! service is down, `expiry` at labels that come and go, `demo` at the simulator, `machine` at the collector of the machine itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 #![allow(clippy::print_stderr)]
 
@@ -10,6 +10,7 @@ mod common;
 
 mod absent;
 mod demo;
+mod expiry;
 mod machine;
 mod scraped;
 

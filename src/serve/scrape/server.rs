@@ -89,5 +89,10 @@ fn collectors(state: &AppState, text: &mut Exposition) {
         "Samples it left out: no finite numbers, or of no use to any column.",
         each(Collector::skipped),
     );
+    text.counter(
+        "observability_collector_left_out_samples_total",
+        "Samples it left out because their service has more series than are kept.",
+        each(Collector::left_out),
+    );
     text.counter("observability_collector_errors_total", "Errors it survived.", each(Collector::errors));
 }

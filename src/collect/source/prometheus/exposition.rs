@@ -4,6 +4,9 @@ use std::collections::HashMap;
 
 use prometheus_parse::{LineInfo, SampleType};
 
+/// Samples of one scrape: a body without a sense to it could hold a million, each some hundred bytes in memory.
+const MOST_SAMPLES: usize = 200_000;
+
 /// The usable samples of one scrape, in the order of the text.
 #[derive(Debug, Default)]
 pub(in crate::collect) struct Exposition {
@@ -11,6 +14,8 @@ pub(in crate::collect) struct Exposition {
     pub(in crate::collect) samples: Vec<Sample>,
     /// Lines left out: values that are not finite numbers, and lines that could not be read.
     pub(in crate::collect) skipped: u64,
+    /// Samples left out because there are more than [`MOST_SAMPLES`].
+    pub(in crate::collect) left_out: u64,
 }
 
 /// One value of one series.
@@ -60,6 +65,10 @@ impl Exposition {
                     kinds.insert(metric_alias.unwrap_or(metric_name), sample_type);
                 }
                 LineInfo::Sample { metric_name, labels, value, .. } => {
+                    if exposition.samples.len() >= MOST_SAMPLES {
+                        exposition.left_out += 1;
+                        continue;
+                    }
                     match sample(&kinds, metric_name, labels.unwrap_or_default(), value) {
                         Some(sample) => exposition.samples.push(sample),
                         None => exposition.skipped += 1,
@@ -144,6 +153,12 @@ mod tests {
         );
         assert_eq!(exposition.samples.iter().map(|sample| sample.name.as_str()).collect::<Vec<_>>(), ["good"]);
         assert_eq!(exposition.skipped, 7);
+    }
+
+    #[test]
+    fn what_is_more_than_a_service_has_is_counted() {
+        let exposition = Exposition::parse(&"a 1\n".repeat(MOST_SAMPLES + 3));
+        assert_eq!((exposition.samples.len(), exposition.left_out, exposition.skipped), (MOST_SAMPLES, 3, 0));
     }
 
     #[test]
