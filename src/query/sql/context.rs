@@ -17,6 +17,7 @@ use datafusion::prelude::SessionConfig;
 use url::Url;
 
 use super::aggregates::AggregateInStore;
+use super::functions;
 use super::stored_table::StoredTable;
 use super::top_rows::TopRowsInStore;
 use crate::config::QuerySettings;
@@ -50,7 +51,7 @@ pub(super) fn session(reader: &Reader, settings: &QuerySettings) -> Result<Sessi
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(bounded_functions())
         .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
-        .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+        .with_aggregate_functions(aggregate_functions())
         .with_window_functions(SessionStateDefaults::default_window_functions())
         .with_table_function_list(SessionStateDefaults::default_table_functions())
         .with_optimizer_rules(optimizer_rules(reader))
@@ -86,14 +87,21 @@ fn catalogs(reader: &Reader) -> Result<Arc<dyn CatalogProviderList>> {
 fn bounded_functions() -> Vec<Arc<datafusion::logical_expr::ScalarUDF>> {
     let mut functions = SessionStateDefaults::default_scalar_functions();
     functions.retain(|function| !UNBOUNDED_FUNCTIONS.contains(&function.name()));
+    // Of two with one name the last one counts.
+    functions.extend(functions::scalars());
     functions
 }
 
-/// DataFusion's rules, with ours right after filters and limits have reached the scans, and before common parts of
-/// expressions are pulled out of them.
+fn aggregate_functions() -> Vec<Arc<datafusion::logical_expr::AggregateUDF>> {
+    SessionStateDefaults::default_aggregate_functions().into_iter().chain(functions::aggregates()).collect()
+}
+
+/// DataFusion's rules, with ours right after filters and limits have reached the scans and constants have left the groups
+/// (which changes what there is of no rows), and before common parts of expressions are pulled out of them.
 fn optimizer_rules(reader: &Reader) -> Vec<Arc<dyn datafusion::optimizer::OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
-    let after = rules.iter().position(|rule| rule.name() == "eliminate_group_by_constant").unwrap_or(rules.len());
+    let after = rules.iter().position(|rule| rule.name() == "eliminate_group_by_constant");
+    let after = after.map_or(rules.len(), |position| position + 1);
     rules.insert(after, Arc::new(TopRowsInStore));
     rules.insert(after, Arc::new(AggregateInStore::new(reader.clone())));
     rules

@@ -6,6 +6,7 @@
 //! * `stored_table` shows a table of the store to DataFusion, and `scan` streams its rows. What the store can do itself
 //!   it is asked to do: columns, filters and limits by the table, joining and grouping by `aggregates`, the first rows
 //!   of an order by `top_rows`; both look for the tables under a plan with `sources`.
+//! * `functions` and `floats` make what is computed here and what is computed there the same for every value.
 //! * `expressions` and `store_sql` write the text that the store is asked with. It depends on the question, so this is
 //!   the one SQL that does not live in `queries/`. Values are bound, never written, and an expression is handed over
 //!   only where the store certainly means the same by it; DataFusion computes the rest itself.
@@ -16,6 +17,8 @@ mod context;
 mod derived;
 mod errors;
 mod expressions;
+mod floats;
+mod functions;
 mod guard;
 mod limits;
 mod parameters;

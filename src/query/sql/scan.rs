@@ -17,6 +17,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::floats::ordinary_column;
 use super::limits::Deadline;
 use super::store_sql::StoreSql;
 use crate::batch::{BatchStream, ReadError};
@@ -132,7 +133,8 @@ fn conformed(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         return exec_err!("the store answered {} columns instead of {}", batch.num_columns(), schema.fields().len());
     }
     let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
-        if column.data_type() == field.data_type() { Ok(column.clone()) } else { cast(column, field.data_type()) }
+        let column = ordinary_column(column);
+        if column.data_type() == field.data_type() { Ok(column) } else { cast(&column, field.data_type()) }
     });
     Ok(RecordBatch::try_new(schema.clone(), columns.collect::<Result<_, _>>()?)?)
 }

@@ -136,7 +136,7 @@ pub(super) fn groups(sources: &Sources, group: &[Expr], aggregates: &[Expr], out
     for (position, (expr, field)) in group.iter().chain(aggregates).zip(output).enumerate() {
         comma(&mut writer, position);
         if position < group.len() {
-            if writer.expression(expr)? != *field.data_type() {
+            if writer.comparable(expr)? != *field.data_type() {
                 return None;
             }
         } else {
@@ -187,7 +187,7 @@ fn write_conditions(writer: &mut ExpressionWriter, conditions: &[Expr]) -> Optio
 fn write_order(writer: &mut ExpressionWriter, before: &str, order: &[Sort]) -> Option<()> {
     for (position, key) in order.iter().enumerate() {
         writer.push(if position == 0 { before } else { ", " });
-        writer.expression(&key.expr)?;
+        writer.comparable(&key.expr)?;
         writer.push(if key.asc { " ASC" } else { " DESC" });
         writer.push(if key.nulls_first { " NULLS FIRST" } else { " NULLS LAST" });
     }
@@ -207,23 +207,21 @@ fn write_aggregate(writer: &mut ExpressionWriter, expr: &Expr, output: &DataType
     }
     let [argument] = params.args.as_slice() else { return None };
     let counts_rows = matches!(argument, Expr::Literal(value, _) if !value.is_null());
-    // The store sums integers in a wider type.
-    let narrows = function == "sum" && *output == DataType::Int64;
-    writer.push(if narrows { "CAST(" } else { "" });
-    let name = match function {
+    let wraps = function == "sum" && *output == DataType::Int64;
+    writer.push(if wraps { WRAPPED.0 } else { "" });
+    writer.push(match function {
         "first_value" => "first",
         "last_value" => "last",
-        "stddev" => "stddev_samp",
-        "var" | "var_sample" => "var_samp",
         other => other,
-    };
-    writer.push(name);
+    });
     writer.push(if params.distinct { "(DISTINCT " } else { "(" });
-    let input = if function == "count" && counts_rows && !params.distinct {
+    let (input, is_comparable) = if function == "count" && counts_rows && !params.distinct {
         writer.push("*");
-        DataType::Int64
+        (DataType::Int64, true)
     } else {
-        writer.expression(argument)?
+        let written = writer.expression(argument)?;
+        let is_comparable = written.is_comparable();
+        (written.kind, is_comparable)
     };
     if is_ordered(function) {
         if params.order_by.is_empty() {
@@ -237,21 +235,27 @@ fn write_aggregate(writer: &mut ExpressionWriter, expr: &Expr, output: &DataType
         writer.condition(filter)?;
         writer.push(")");
     }
-    writer.push(if narrows { " AS BIGINT)" } else { "" });
+    writer.push(if wraps { WRAPPED.1 } else { "" });
+    if params.distinct && !is_comparable {
+        return None;
+    }
+    // Not the deviations, which fail there on what is not finite, nor the median, which is rounded otherwise.
     let result = match function {
         "count" => DataType::Int64,
         "sum" if matches!(input, DataType::Int64 | DataType::Float64) => input,
-        "avg" | "stddev" | "stddev_pop" | "var" | "var_sample" | "var_pop" | "median" if input == DataType::Float64 => {
-            if params.distinct && function != "avg" {
-                return None;
-            }
-            input
-        }
-        "min" | "max" | "first_value" | "last_value" if input != DataType::Boolean => input,
+        "avg" if input == DataType::Float64 => input,
+        "min" | "max" if input != DataType::Boolean => input,
+        "first_value" | "last_value" if input != DataType::Boolean && is_comparable => input,
         _ => return None,
     };
     (result == *output).then_some(())
 }
+
+/// The sum of 64-bit integers, which the store makes in 128 bits and DataFusion in 64, where it wraps around.
+const WRAPPED: (&str, &str) = (
+    "CAST((((",
+    " % 18446744073709551616) + 27670116110564327424) % 18446744073709551616) - 9223372036854775808 AS BIGINT)",
+);
 
 fn is_ordered(function: &str) -> bool {
     matches!(function, "first_value" | "last_value")

@@ -4,6 +4,7 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 
 use super::*;
+use crate::time;
 
 /// Rows as text, every number rounded alike, in an order of their own.
 fn comparable(batches: &[RecordBatch]) -> Vec<Vec<String>> {
@@ -107,6 +108,58 @@ async fn buckets_begin_where_they_should_on_both_sides_of_the_epoch() {
     let expected = ["1969-12-31T23:50:00|1", "1969-12-31T23:55:00|1", "1970-01-01T00:00:00|2", "1970-01-01T00:05:00|1"];
     assert_eq!(desk.rows(&pushed).await, expected);
     assert_eq!(desk.rows(&kept).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_year_has_its_buckets_wherever_they_are_made() {
+    let desk = Desk::open().await;
+    let years = [time::FIRST, -11_676_096_000 * SECOND + time::DAY / 2, time::LAST];
+    let rows: Vec<_> = years.map(|timestamp| MarketDataRow { timestamp, ..quote(0, "OLD") }).into();
+    desk.store.batches().commit(&MARKET_DATA, vec![MarketDataRow::batch(&rows).unwrap()]).await.unwrap();
+    for (bucket, expected) in [
+        ("date_bin(INTERVAL '1 day', timestamp)", ["0001-01-01", "1600-01-01", "9999-12-31"]),
+        ("date_trunc('week', timestamp)", ["0001-01-01", "1599-12-27", "9999-12-27"]),
+        ("date_trunc('year', timestamp)", ["0001-01-01", "1600-01-01", "9999-01-01"]),
+    ] {
+        let expected = expected.map(|day| format!("{day}T00:00:00|1"));
+        for condition in ["symbol = 'OLD'", "upper(symbol) = 'OLD'"] {
+            let sql =
+                format!("SELECT {bucket} AS b, count(*) FROM market_data WHERE {condition} GROUP BY b ORDER BY b");
+            assert_eq!(desk.rows(&sql).await, expected, "{sql}");
+        }
+    }
+    // What DataFusion's own function still computes is right or refused.
+    let months = desk.ask("SELECT date_bin(INTERVAL '1 month', timestamp) FROM market_data WHERE symbol = 'OLD'").await;
+    assert!(months.unwrap_err().to_string().contains("1678 to 2261"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_that_are_not_finite_are_aggregated_in_one_way() {
+    let desk = Desk::with(QuerySettings::default(), 0).await;
+    let bids = [-f64::NAN, 1.0, f64::INFINITY, -0.0];
+    let bid = |(second, bid): (usize, f64)| MarketDataRow { bid: Some(bid), ..quote(second as i64, "A") };
+    let rows: Vec<_> = bids.into_iter().enumerate().map(bid).collect();
+    desk.store.batches().commit(&MARKET_DATA, vec![MarketDataRow::batch(&rows).unwrap()]).await.unwrap();
+    for source in ["market_data", "(SELECT * FROM market_data LIMIT 100) AS q"] {
+        for (aggregate, expected) in [
+            ("stddev(bid)", "NaN"),
+            ("var_pop(bid)", "NaN"),
+            ("max(bid)", "NaN"),
+            ("min(bid)", "0.0"),
+            ("sum(bid)", "NaN"),
+            ("count(*) FILTER (WHERE bid = 0.0)", "1"),
+            ("count(*) FILTER (WHERE bid > 1.0)", "2"),
+            ("count(DISTINCT bid)", "4"),
+        ] {
+            assert_eq!(
+                desk.rows(&format!("SELECT {aggregate} FROM {source}")).await,
+                [expected],
+                "{aggregate} {source}"
+            );
+            let grouped = format!("SELECT symbol, {aggregate} FROM {source} GROUP BY symbol");
+            assert_eq!(desk.rows(&grouped).await, [format!("A|{expected}")], "{grouped}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 mod answers;
 mod limits;
+mod property;
 mod pushdown;
 mod refusals;
 
