@@ -22,7 +22,8 @@ pub use reservation::{Budget, Exhausted, Reservation};
 /// | `ingest` | 1/8 | request bodies and what they unfold to, until the writer's queue has them |
 /// | `queue` | 1/16 | batches that wait for the writer |
 /// | `labels` | 1/32 | watermarks of the series that are written to |
-/// | rest | 1/32 | sockets, frames, responses on their way, the program itself |
+/// | `gathered` | 1/64 | rows of history while they are put in order |
+/// | rest | 1/64 | sockets, frames, responses on their way, the program itself |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryShares {
     /// What the database engine may take, in bytes.
@@ -37,6 +38,8 @@ pub struct MemoryShares {
     pub queue: u64,
     /// Watermarks of series, in bytes.
     pub labels: u64,
+    /// Rows of history while they are put in order, in bytes.
+    pub gathered: u64,
 }
 
 impl MemoryShares {
@@ -50,6 +53,7 @@ impl MemoryShares {
             ingest: limit / 8,
             queue: limit / 16,
             labels: limit / 32,
+            gathered: limit / 64,
         }
     }
 }
@@ -62,7 +66,7 @@ mod tests {
     fn the_shares_never_exceed_the_limit() {
         for limit in [0, 1, 64 << 20, 1 << 30, u64::MAX] {
             let shares = MemoryShares::of(limit);
-            let drawn = [shares.engine, shares.sql, shares.ingest, shares.queue, shares.labels];
+            let drawn = [shares.engine, shares.sql, shares.ingest, shares.queue, shares.labels, shares.gathered];
             assert!(drawn.iter().map(|share| u128::from(*share)).sum::<u128>() <= u128::from(limit));
             assert!(shares.queries <= shares.engine);
         }

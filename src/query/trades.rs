@@ -2,7 +2,7 @@
 
 use futures::stream;
 
-use super::{Queries, Window, first_row, integer, number};
+use super::{Queries, Window, first_row, integer, number, question};
 use crate::batch::{BatchStream, ReadError};
 use crate::store::Value;
 use crate::time;
@@ -60,10 +60,14 @@ impl Queries {
         self.named("trades/list", filter.window, filter.values()).await
     }
 
-    /// How many fills match the filter, its limit and offset apart.
-    pub async fn count_trades(&self, filter: &TradeFilter) -> Result<u64, ReadError> {
-        let row = self.row("trades/count", filter.window, filter.values()).await?;
-        Ok(u64::try_from(integer(&row, "total")).unwrap_or(0))
+    /// The same, and how many fills match the filter, its limit and offset apart. Both are of one snapshot.
+    pub async fn trades_with_count(&self, filter: &TradeFilter) -> Result<(u64, BatchStream), ReadError> {
+        let transaction = self.reader.begin(self.time_limit).await?;
+        let of = |name| Ok::<_, ReadError>(question(name, self.find(name)?, filter.window, filter.values()));
+        let counted = first_row(&mut transaction.ask_all(of("trades/count")?).await?).await?;
+        let total = counted.map_or(0, |row| integer(&row, "total"));
+        let trades = transaction.into_result_of(of("trades/list")?).await?;
+        Ok((u64::try_from(total).unwrap_or(0), trades))
     }
 
     /// The fill of that id, one row, or `None`.

@@ -40,7 +40,7 @@ pub async fn list(
     if format != Format::Json {
         return respond::rows(format, "trades", state.queries.trades(&filter).await?).await;
     }
-    let (total, trades) = tokio::try_join!(state.queries.count_trades(&filter), state.queries.trades(&filter))?;
+    let (total, trades) = state.queries.trades_with_count(&filter).await?;
     let suffix = format!(r#"],"total":{total},"limit":{limit},"offset":{offset}}}"#);
     respond::bytes(format, "trades", objects(r#"{"trades":["#, trades, suffix)).await
 }

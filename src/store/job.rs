@@ -111,15 +111,19 @@ impl Job {
         let schema = started.map_err(failed)?;
         results.open(&schema);
         let (mut unordered, mut rows) = (Vec::new(), 0);
+        let mut room = self.shared.gathered.try_reserve(0).map_err(|_| ReadError::NoMemory)?;
         // The engine's own iterator panics on an error in the middle of a result.
         while let Some(batch) = compute.compute(|| running.step()).map_err(failed)? {
             let batch = RecordBatch::try_new(schema.clone(), batch.columns().to_vec()).map_err(broken)?;
+            let Some(NewestFirst { most_rows, .. }) = statement.newest_first else {
+                self.send(results, batch)?;
+                continue;
+            };
             rows += batch.num_rows();
-            match statement.newest_first {
-                Some(NewestFirst { most_rows, .. }) if rows > most_rows => return Ok(Done::TooManyRows),
-                Some(_) => unordered.push(batch),
-                None => self.send(results, batch)?,
+            if rows > most_rows || room.try_grow(batch.get_array_memory_size() as u64).is_err() {
+                return Ok(Done::TooManyRows);
             }
+            unordered.push(batch);
         }
         if let Some(NewestFirst { label, .. }) = statement.newest_first {
             newest_first(unordered, label)

@@ -67,6 +67,7 @@ pub use value::Value;
 
 use crate::archive::Files;
 use crate::batch::{BatchSender, channel};
+use crate::budget::Budget;
 use crate::config::StoreSettings;
 
 /// Tables whose series are kept apart by a label in their key, and which share the memory for it.
@@ -115,6 +116,7 @@ impl Store {
             active: active.clone(),
             memory,
             commits: commit::CommitLock::default(),
+            gathered: Budget::new("rows that are put in order", settings.memory().gathered),
         };
         let pools = pool::Pools::clone_of(&connection, &settings.reader_shares())?;
         let reader = Reader::new(pools, shared.clone());

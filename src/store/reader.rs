@@ -21,6 +21,7 @@ use super::transaction::ReadTransaction;
 use super::value::Value;
 use crate::archive::Files;
 use crate::batch::{BatchStream, ReadError};
+use crate::budget::Budget;
 use crate::tables::Table;
 use crate::time::Micros;
 
@@ -51,6 +52,8 @@ pub struct Shared {
     pub memory: EngineMemory,
     /// Held while something is committed.
     pub commits: CommitLock,
+    /// For rows that are held until they are in order.
+    pub gathered: Budget,
 }
 
 impl Reader {

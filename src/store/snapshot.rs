@@ -39,7 +39,7 @@ pub struct NewestFirst {
 pub enum Done {
     /// Its result had so many rows.
     Rows(usize),
-    /// It had more than may be put in order at one time. Nothing of it was passed on.
+    /// It had more than may be put in order at one time, or than there is memory for. Nothing of it was passed on.
     TooManyRows,
 }
 

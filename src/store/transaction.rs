@@ -59,6 +59,14 @@ impl ReadTransaction {
         receiver.stream(self).await
     }
 
+    /// The same as [`ReadTransaction::ask_all`], for the last time: the transaction ends with the stream.
+    pub async fn into_result_of<Q>(self, question: Q) -> Result<BatchStream, ReadError>
+    where
+        Q: FnOnce(&Snapshot<'_>) -> Result<Vec<Statement>, ReadError> + Send + 'static,
+    {
+        self.into_result(AllAtOnce::new(question)).await
+    }
+
     /// Looks at what is stored where.
     pub async fn look<T, Q>(&self, question: Q) -> Result<T, ReadError>
     where
