@@ -6,7 +6,8 @@
 //! * [`Hosts`] keeps out pages whose name was made to point here.
 //! * `Origin` is looked at where a request acts, costs much or opens the live stream: with every method but GET, HEAD and
 //!   OPTIONS, and for a WebSocket. The answers to the others are kept from foreign pages by `cors`.
-//! * `Sec-Fetch-Site` speaks where a browser sends no `Origin`.
+//! * `Sec-Fetch-Site` speaks where a browser sends no `Origin`, and tells browsers from programs: a foreign page cannot read
+//!   what it gets, so nothing is computed for it.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -105,18 +106,32 @@ impl Guard {
     }
 
     fn check_page(&self, request: &Request, caller: Option<&Caller>) -> Result<(), Refusal> {
-        let acts = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        // A preflight is answered by `cors`, and nothing else is done for it.
+        if *request.method() == Method::OPTIONS {
+            return Ok(());
+        }
+        let acts = !matches!(*request.method(), Method::GET | Method::HEAD);
+        let acts = acts || ws::is_upgrade(request.headers());
+        let site = said(request.headers(), FETCH_SITE);
+        // A page on another port of the same machine is of the same site, and no less foreign.
+        let elsewhere = matches!(site, Some("cross-site" | "same-site"));
         let taken = match caller {
-            _ if !acts && !ws::is_upgrade(request.headers()) => !is_embedded_by_a_stranger(request.headers()),
-            Some(caller) => caller.is_allowed() || caller.origin().is_some_and(|origin| self.is_own(&origin, request)),
-            // A page on another port of the same machine is of the same site, and no less foreign.
-            None => !matches!(said(request.headers(), FETCH_SITE), Some("cross-site" | "same-site")),
+            Some(caller) if acts || elsewhere => {
+                caller.is_allowed() || caller.origin().is_some_and(|origin| self.is_own(&origin, request))
+            }
+            Some(_) => true,
+            None if acts => !elsewhere,
+            // Links from other sites may be followed; images and scripts of theirs are not here.
+            None => site != Some("cross-site") || said(request.headers(), FETCH_MODE) != Some("no-cors"),
         };
         if taken { Ok(()) } else { Err(Refusal::Foreign) }
     }
 
-    /// Whether a page of this origin came from this server, as the request names it.
+    /// Whether a page of this origin came from this server, as it listens or as the request names it.
     fn is_own(&self, origin: &Origin, request: &Request) -> bool {
+        if origin.secure == self.secure && self.hosts.serve(&origin.host, origin.port) {
+            return true;
+        }
         let host = || request.headers().get(HOST).map(|host| host.as_bytes());
         let named = request.uri().authority().map(uri::Authority::as_str).map(str::as_bytes).or_else(host);
         let Some(authority) = named.and_then(parse) else { return false };
@@ -138,12 +153,6 @@ impl Refusal {
         };
         detail(status, &self.to_string())
     }
-}
-
-/// Whether a foreign page fetches this as an image, a script or without looking at the answer: it could not read it, but
-/// the query would run. Links from other sites may be followed.
-fn is_embedded_by_a_stranger(headers: &HeaderMap) -> bool {
-    said(headers, FETCH_SITE) == Some("cross-site") && said(headers, FETCH_MODE) == Some("no-cors")
 }
 
 fn said<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -189,7 +198,7 @@ mod tests {
             "",
             "http://localhost:8001",
             "https://localhost:8000",
-            "http://127.0.0.1:8000",
+            "http://10.0.0.9:8000",
             "http://localhost",
             "http://localhost:8000.evil.example",
             "file://",
@@ -211,6 +220,7 @@ mod tests {
         for headers in [
             &[][..],
             &[("origin", "http://localhost:8000")],
+            &[("origin", "http://127.0.0.1:8000")],
             &[("origin", "http://localhost:3000")],
             &[("origin", "http://localhost:5173"), ("sec-fetch-site", "same-site")],
             &[("sec-fetch-site", "same-origin")],
@@ -227,6 +237,9 @@ mod tests {
         }
         let image = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")];
         assert_eq!(check(Method::GET, &image), Err(Refusal::Foreign));
+        let read = [("sec-fetch-site", "cross-site"), ("origin", "http://evil.example")];
+        assert_eq!(check(Method::GET, &read), Err(Refusal::Foreign));
+        assert_eq!(check(Method::OPTIONS, &read), Ok(()), "a preflight has an answer of its own");
         let link = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
         assert_eq!(check(Method::GET, &link), Ok(()));
     }

@@ -13,6 +13,7 @@ use crate::config::{AllowedHosts, Authority, Host};
 pub struct Hosts {
     /// How nearly all requests spell it, so that they need not be read.
     usual: Vec<String>,
+    port: u16,
     own: HashSet<Host>,
     configured: HashSet<Host>,
     any_address: bool,
@@ -47,12 +48,17 @@ impl Hosts {
             AllowedHosts::Any => (HashSet::new(), true),
             AllowedHosts::Named(names) => (names.iter().cloned().collect(), false),
         };
-        Self { usual: usual.into(), own, configured, any_address: address.is_unspecified(), any }
+        Self { usual: usual.into(), port, own, configured, any_address: address.is_unspecified(), any }
     }
 
     /// Whether this is how requests usually name the server.
     pub fn is_usual(&self, text: &[u8]) -> bool {
         self.usual.iter().any(|usual| usual.as_bytes() == text)
+    }
+
+    /// Whether pages of this host and port are served by this server, under whatever name it was called.
+    pub fn serve(&self, host: &Host, port: u16) -> bool {
+        port == self.port && self.own.contains(host)
     }
 
     /// Whether the server is called so. Where it listens on every address of the machine, it has any address, since a page
@@ -104,6 +110,17 @@ mod tests {
         let hosts = bound("10.0.0.1:8000", AllowedHosts::default());
         assert_eq!(known(&hosts, "desk7"), Some(Known::Own));
         assert_eq!(known(&hosts, "10.0.0.2"), None);
+    }
+
+    #[test]
+    fn it_serves_the_pages_of_its_own_names_only() {
+        let serves = |hosts: &Hosts, host: &str, port| hosts.serve(&Host::parse(host).unwrap(), port);
+        for address in ["127.0.0.1:8000", "0.0.0.0:8000"] {
+            let hosts = bound(address, AllowedHosts::Any);
+            assert!(serves(&hosts, "localhost", 8_000) && serves(&hosts, "127.0.0.1", 8_000));
+            assert!(!serves(&hosts, "localhost", 3_000) && !serves(&hosts, "10.0.0.9", 8_000));
+            assert!(!serves(&hosts, "evil.example", 8_000));
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ async fn a_foreign_page_acts_nowhere_in_no_media_type() {
             "http://127.0.0.1",
             &format!("https://{}", server.address),
             &format!("http://{}.evil.example", server.address),
-            &format!("http://localhost:{}", server.address.port()),
+            &format!("http://10.0.0.9:{}", server.address.port()),
         ] {
             for media in [None, Some("text/plain"), Some("application/json"), Some("multipart/form-data; boundary=x")] {
                 let media = media.map(|media| format!("content-type: {media}"));
@@ -57,7 +57,10 @@ async fn a_foreign_page_acts_nowhere_in_no_media_type() {
 async fn programs_known_pages_and_the_servers_own_act() {
     let server = Launch::new().arguments(["--cors-origins", "https://desk.example"]).start().await;
     let own = format!("origin: http://{}", server.address);
-    for lines in [&[][..], &[own.as_str()], &["origin: https://desk.example"], &["sec-fetch-site: none"]] {
+    let alias = format!("origin: http://localhost:{}", server.address.port());
+    for lines in
+        [&[][..], &[own.as_str()], &[alias.as_str()], &["origin: https://desk.example"], &["sec-fetch-site: none"]]
+    {
         for (request, body) in ACTS {
             let lines = from(&server, lines);
             assert_eq!(status(&server, request, &lines, body).await, 200, "{request} {lines:?}");
@@ -71,6 +74,8 @@ async fn a_foreign_page_may_link_here_but_not_embed_or_read() {
     let asks = async |lines: &[&str]| exchange(&server, "GET /api/trades/", &from(&server, lines), "").await;
     let read = asks(&["origin: http://evil.example"]).await;
     assert!(read.starts_with("HTTP/1.1 200 ") && !read.contains("access-control-allow-origin"), "{read}");
+    let fetched = asks(&["origin: http://evil.example", "sec-fetch-site: cross-site"]).await;
+    assert!(fetched.starts_with("HTTP/1.1 403 "), "nothing is computed for a page that cannot read it: {fetched}");
     let link = asks(&["sec-fetch-site: cross-site", "sec-fetch-mode: navigate"]).await;
     assert!(link.starts_with("HTTP/1.1 200 "), "{link}");
     let image = asks(&["sec-fetch-site: cross-site", "sec-fetch-mode: no-cors"]).await;
