@@ -15,7 +15,8 @@
 //!
 //! [`budget`] says who may take how much of what the machine gives.
 //!
-//! [`server::run`] puts them together; [`cli`] and [`config`] say how; [`log`] and [`time`] serve them all.
+//! [`server::run`] puts them together; [`cli`] and [`config`] say how; [`log`], [`output_file`] and [`time`] serve them
+//! all.
 
 pub mod archive;
 pub mod backup;
@@ -31,6 +32,7 @@ pub mod live;
 pub mod location;
 pub mod log;
 pub mod metrics;
+pub mod output_file;
 pub mod query;
 pub mod serve;
 pub mod server;

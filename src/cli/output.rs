@@ -1,11 +1,16 @@
 //! Where what a command gives out goes: the standard output, or a file.
 
 use std::io::{IsTerminal, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use crate::output_file::OutputFile;
+
+/// Names of the standard output. Opened by one of them, a file that it goes to would be written from its beginning.
+const STANDARD_OUTPUT: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
 /// Why it cannot go there.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +23,9 @@ pub enum OutputError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A signal ended the command.
+    #[error("interrupted: {} is as it was before", .0.display())]
+    Interrupted(PathBuf),
     /// Bytes are no use on a terminal.
     #[error("{0} is not for reading: add --output FILE, or send it to another program")]
     BinaryOnTerminal(&'static str),
@@ -31,7 +39,7 @@ pub(super) struct Target {
 impl Target {
     /// A file; `-` and none are the standard output.
     pub fn new(file: Option<PathBuf>) -> Self {
-        Self { file: file.filter(|path| path.as_os_str() != "-") }
+        Self { file: file.filter(|path| !STANDARD_OUTPUT.iter().any(|name| path == Path::new(name))) }
     }
 
     /// The file, if it is one.
@@ -44,7 +52,8 @@ impl Target {
         self.file.is_none() && stdout().is_terminal()
     }
 
-    /// Writes bytes as they come; on the standard output, text `ends_line`. A file that could not be finished is removed.
+    /// Writes bytes as they come; on the standard output, text `ends_line`. A file gets its name when it is complete, and
+    /// until then stays what it was.
     pub async fn write<E>(&self, bytes: impl Stream<Item = Result<Bytes, E>>, ends_line: bool) -> Result<(), E>
     where
         E: From<OutputError>,
@@ -52,13 +61,23 @@ impl Target {
         let Some(path) = &self.file else {
             return self.copy(bytes, tokio::io::stdout(), ends_line).await;
         };
-        let file = tokio::fs::File::create(path).await.map_err(|source| self.unwritable(source))?;
-        let written = self.copy(bytes, file, false).await;
-        if written.is_err() {
-            // The first error is the one to tell.
-            let _ = tokio::fs::remove_file(path).await;
+        let begin = path.clone();
+        let output = self.blocking(move || OutputFile::begin(&begin)).await?;
+        let file = output.file().try_clone().map_err(|source| self.unwritable(source))?;
+        tokio::select! {
+            written = self.copy(bytes, tokio::fs::File::from_std(file), false) => written?,
+            () = interrupted() => return Err(OutputError::Interrupted(path.clone()).into()),
         }
-        written
+        Ok(self.blocking(move || output.complete()).await?)
+    }
+
+    /// Does what waits for the disk, or for who reads a pipe, where nobody else waits.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, OutputError> {
+        let done = tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other);
+        done.flatten().map_err(|source| self.unwritable(source))
     }
 
     async fn copy<E>(
@@ -91,5 +110,24 @@ impl Target {
     fn unwritable(&self, source: std::io::Error) -> OutputError {
         let target = self.file.as_ref().map_or_else(|| "the terminal".to_owned(), |path| path.display().to_string());
         OutputError::Unwritable { target, source }
+    }
+}
+
+/// Returns when the user wants no more of it.
+async fn interrupted() {
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        Ok(()) = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+        // Without handlers the system's own behaviour stays: a signal ends the program.
+        else => std::future::pending().await,
     }
 }

@@ -9,6 +9,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::output_file::OutputFile;
+
 /// How many rows a report shows.
 const SHOWN: usize = 10;
 /// How much of a value it shows.
@@ -35,7 +37,7 @@ pub struct Rejects {
     total: u64,
     reasons: BTreeMap<(Option<&'static str>, Cow<'static, str>), u64>,
     first: Vec<Reject>,
-    file: Option<Target>,
+    file: Option<(Target, OutputFile)>,
 }
 
 /// Where rejected rows are written down.
@@ -45,15 +47,17 @@ enum Target {
 }
 
 impl Rejects {
-    /// Writes every rejected row into a file as well: CSV when its name ends so, else one JSON object a line.
+    /// Writes every rejected row into a file as well: CSV when its name ends so, else one JSON object a line. The file
+    /// is there when it is [finished](Rejects::finish).
     pub fn into_file(path: &Path) -> io::Result<Self> {
-        let file = File::create(path)?;
+        let output = OutputFile::begin(path)?;
+        let file = output.file().try_clone()?;
         let csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
         let target = match csv {
             true => Target::Csv(Box::new(csv::Writer::from_writer(file))),
             false => Target::Lines(BufWriter::new(file)),
         };
-        Ok(Self { file: Some(target), ..Self::default() })
+        Ok(Self { file: Some((target, output)), ..Self::default() })
     }
 
     /// One more.
@@ -61,11 +65,11 @@ impl Rejects {
         self.total += 1;
         *self.reasons.entry((reject.column, reject.reason.clone())).or_default() += 1;
         match &mut self.file {
-            Some(Target::Lines(file)) => {
+            Some((Target::Lines(file), _)) => {
                 serde_json::to_writer(&mut *file, &reject)?;
                 file.write_all(b"\n")?;
             }
-            Some(Target::Csv(file)) => file.serialize(&reject).map_err(io::Error::other)?,
+            Some((Target::Csv(file), _)) => file.serialize(&reject).map_err(io::Error::other)?,
             None => {}
         }
         if self.first.len() < SHOWN {
@@ -81,11 +85,12 @@ impl Rejects {
 
     /// Ends the file, if there is one.
     pub fn finish(&mut self) -> io::Result<()> {
-        match self.file.take() {
-            Some(Target::Lines(mut file)) => file.flush(),
-            Some(Target::Csv(mut file)) => file.flush(),
-            None => Ok(()),
+        let Some((target, output)) = self.file.take() else { return Ok(()) };
+        match target {
+            Target::Lines(mut file) => file.flush()?,
+            Target::Csv(mut file) => file.flush()?,
         }
+        output.complete()
     }
 }
 
