@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use self::tasks::Tasks;
+use crate::archive::ArchiveError;
 use crate::backup::Backups;
 use crate::batch::{Gate, ReadError};
 use crate::budget::DescriptorShares;
@@ -39,6 +40,9 @@ pub enum ServerError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The archive is another database's.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// A question asked at the start.
     #[error("the database could not be asked where the desk stood: {0}")]
     Restore(#[from] ReadError),
@@ -75,6 +79,7 @@ pub async fn run(
     let connections = Arc::new(Connections::new(limits(&settings)));
 
     let store = Store::open(&settings.store)?;
+    store.ownership().check().await?;
     let named = Arc::new(NamedQueries::new(queries_directory(&settings)));
     let queries = Queries::new(store.reader(), named, &settings.query);
     queries.reload().await?;

@@ -11,7 +11,9 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use super::ArchiveError;
+use super::digest::Digest;
+use super::keys::KeyFilter;
+use super::{ArchiveError, key_column};
 use crate::batch::{Checksum, ReadError};
 use crate::tables::{ColumnKind, Table};
 
@@ -20,25 +22,40 @@ const ROW_GROUP_ROWS: usize = 122_880;
 /// Rows that are read back at a time.
 const READ_ROWS: usize = 8_192;
 
+/// What is in a file.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// Its rows.
+    pub checksum: Checksum,
+    /// Its size.
+    pub bytes: u64,
+    /// The hash of its bytes, as [`Digest`] shows it.
+    pub hash: String,
+    /// A filter of its keys; see [`may_have`](super::may_have).
+    pub keys: Option<Vec<u8>>,
+}
+
 /// Writes the rows to a new file and syncs it.
 pub fn write(
     path: &Path,
     table: &Table,
     batches: impl Iterator<Item = Result<RecordBatch, ReadError>>,
-) -> Result<Checksum, ArchiveError> {
+) -> Result<Content, ArchiveError> {
     let file = File::create_new(path).map_err(ArchiveError::file(path))?;
     let schema = table.schema();
     let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties(table)?));
     let mut writer = writer.map_err(ArchiveError::parquet(path))?;
-    let mut checksum = Checksum::default();
+    let (mut checksum, mut keys) = (Checksum::default(), KeyFilter::of(table));
     for batch in batches {
         let batch = RecordBatch::try_new(schema.clone(), batch?.columns().to_vec()).map_err(unreadable)?;
         checksum.add(&batch).map_err(unreadable)?;
+        keys.iter_mut().for_each(|keys| keys.add(&batch));
         writer.write(&batch).map_err(ArchiveError::parquet(path))?;
     }
     let file = writer.into_inner().map_err(ArchiveError::parquet(path))?;
     file.sync_all().map_err(ArchiveError::file(path))?;
-    Ok(checksum)
+    let digest = Digest::of_file(path).map_err(ArchiveError::file(path))?;
+    Ok(Content { checksum, bytes: digest.bytes, hash: digest.hash(), keys: keys.and_then(KeyFilter::finish) })
 }
 
 /// Reads a file to its end.
@@ -68,7 +85,7 @@ fn properties(table: &Table) -> Result<WriterProperties, ArchiveError> {
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
             // What tells every row from every other is looked up by its value, and no range of values leaves much out.
-            ColumnKind::Text if table.key == [column.name] => properties
+            ColumnKind::Text if key_column(table) == Some(column.name) => properties
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_bloom_filter_enabled(path, true),
             _ => properties,

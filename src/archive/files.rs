@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as Name;
@@ -11,8 +11,8 @@ use tokio::runtime::Handle;
 
 use super::cache::Cache;
 use super::lease::{Lease, Leases};
-use super::{ArchiveError, day_file, layout};
-use crate::batch::Checksum;
+use super::{ArchiveError, Content, Digest, day_file, layout};
+use crate::batch::{Checksum, ReadError};
 use crate::location::Location;
 use crate::store::ArchivedDay;
 
@@ -68,13 +68,23 @@ impl Files {
         &self.directory
     }
 
-    /// Where the files of `days` can be read, as long as the lease lives. Waits, for at most `limit`, until copies of
-    /// them are there; not for use on a runtime.
+    /// Where the files of `days` can be read, as long as the lease lives. Each of them is read to its end when it is used
+    /// first; one that is not what the database lists is an error that names it. Waits, for at most `limit`, until copies
+    /// of a bucket's files are there; not for use on a runtime.
     pub fn lease(&self, days: &[ArchivedDay], limit: Duration) -> Result<Lease, ArchiveError> {
         let lease = self.leases.take(days.iter().map(|day| self.path(&day.file, &day.checksum)).collect());
+        let wanted = || days.iter().zip(lease.paths());
         if let Some(cache) = &self.cache {
-            let wanted = days.iter().map(|day| day.file.as_str()).zip(lease.paths());
-            self.runtime.block_on(cache.fetch(wanted, limit))?;
+            self.runtime.block_on(cache.fetch(wanted(), limit))?;
+            return Ok(lease);
+        }
+        let begun = Instant::now();
+        for (day, path) in wanted() {
+            let checked = self.leases.verified.check(path, day);
+            checked.map_err(|what| ArchiveError::Unreadable { file: path.display().to_string(), what })?;
+            if begun.elapsed() > limit {
+                return Err(ReadError::TimedOut(limit).into());
+            }
         }
         Ok(lease)
     }
@@ -87,20 +97,47 @@ impl Files {
         Ok(path)
     }
 
-    /// Makes a complete file that was written [aside](Files::aside) the file of that name, whatever was there before.
-    /// Returns when it is durable and has been read back. A file is not
-    /// replaced as long as questions read it; after some seconds that is [`ArchiveError::InUse`].
-    pub async fn publish(&self, aside: &Path, file: &str, checksum: Checksum) -> Result<(), ArchiveError> {
-        verify(aside, file, checksum).await?;
+    /// Makes a complete file that was written [aside](Files::aside) the file of that name. What is there under that name
+    /// is replaced when the database has `listed` it, and set aside when it has not. Returns when the file is durable and
+    /// has been read back. A file is not replaced as long as questions read it; after some seconds that is
+    /// [`ArchiveError::InUse`].
+    pub async fn publish(&self, aside: &Path, file: &str, content: &Content, listed: bool) -> Result<(), ArchiveError> {
+        verify(aside, file, content.checksum).await?;
+        let path = self.path(file, &content.checksum.to_string());
         match &self.cache {
-            Some(cache) => cache.store(aside, file, self.path(file, &checksum.to_string()), checksum).await,
+            Some(cache) => cache.store(aside, file, path, content, listed).await,
             None => {
-                let path = self.directory.join(file);
-                let renamed = self.leases.when_unread(&path, PATIENCE, || std::fs::rename(aside, &path)).await;
+                if !listed {
+                    self.make_way(&path, file, content)?;
+                }
+                let rename = || {
+                    std::fs::rename(aside, &path)?;
+                    self.leases.verified.accept(&path);
+                    Ok(())
+                };
+                let renamed = self.leases.when_unread(&path, PATIENCE, rename).await;
                 renamed.ok_or_else(|| ArchiveError::InUse(file.to_owned()))?.map_err(ArchiveError::file(&path))?;
                 sync_directories(&path, &self.directory)
             }
         }
+    }
+
+    /// Gives another name to what stands where a file is to go. A run that was killed leaves what the next one writes
+    /// again, which may go.
+    fn make_way(&self, path: &Path, file: &str, content: &Content) -> Result<(), ArchiveError> {
+        if !path.try_exists().map_err(ArchiveError::file(path))? {
+            return Ok(());
+        }
+        if path.is_file() {
+            let found = Digest::of_file(path).map_err(ArchiveError::file(path))?;
+            if (found.bytes, found.hash()) == (content.bytes, content.hash.clone()) {
+                return Ok(());
+            }
+        }
+        let kept = self.directory.join(layout::set_aside(file));
+        std::fs::rename(path, &kept).map_err(ArchiveError::file(path))?;
+        tracing::warn!(kept = %kept.display(), "a file in the archive that the database does not list was set aside");
+        Ok(())
     }
 
     /// Removes a file that no question can name any more; true unless somebody still reads it.
@@ -160,7 +197,7 @@ fn describe(checksum: Checksum) -> String {
 }
 
 /// Creates a directory and those above it, durably.
-fn create_directories(path: &Path) -> std::io::Result<()> {
+pub(super) fn create_directories(path: &Path) -> std::io::Result<()> {
     let missing: Vec<&Path> = path.ancestors().take_while(|directory| !directory.exists()).collect();
     std::fs::create_dir_all(path)?;
     #[cfg(unix)]
@@ -171,10 +208,9 @@ fn create_directories(path: &Path) -> std::io::Result<()> {
 }
 
 /// Makes a rename durable: the directory of the file, and those above it up to `top`, which may be new.
-#[cfg(unix)]
 fn sync_directories(path: &Path, top: &Path) -> Result<(), ArchiveError> {
     for directory in path.ancestors().skip(1) {
-        std::fs::File::open(directory).and_then(|file| file.sync_all()).map_err(ArchiveError::file(directory))?;
+        sync_directory(directory).map_err(ArchiveError::file(directory))?;
         if directory == top {
             break;
         }
@@ -182,10 +218,9 @@ fn sync_directories(path: &Path, top: &Path) -> Result<(), ArchiveError> {
     Ok(())
 }
 
-/// Directories cannot be synced here.
-#[cfg(not(unix))]
-fn sync_directories(_: &Path, _: &Path) -> Result<(), ArchiveError> {
-    Ok(())
+/// Makes what was created or renamed in a directory last. Elsewhere a directory cannot be opened.
+pub(super) fn sync_directory(directory: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { std::fs::File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
 /// A name in the object store.

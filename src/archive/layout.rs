@@ -1,7 +1,7 @@
 //! Names of the files of archived days.
 
 use crate::tables::{self, Table};
-use crate::time::{DAY, Micros, format_naive};
+use crate::time::{self, DAY, Micros, format_naive};
 
 /// The last part of every name.
 const ROWS: &str = "rows.parquet";
@@ -16,6 +16,12 @@ pub fn file_name(table: &Table, day: Micros) -> String {
 /// A name beside `file` that nobody else uses.
 pub fn aside(file: &str) -> String {
     format!("{file}{ASIDE}{:016x}", rand::random::<u64>())
+}
+
+/// The name for a file that stands where `file` is to go, and that is not removed.
+pub fn set_aside(file: &str) -> String {
+    let now = chrono::DateTime::from_timestamp_micros(time::now()).unwrap_or_default().format("%Y%m%dT%H%M%S%.6fZ");
+    format!("{file}.unlisted-{now}")
 }
 
 /// `2026-01-31`.

@@ -8,12 +8,16 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::verified::Verified;
+
 /// Files that questions read now, and how many of them each.
 #[derive(Debug, Default)]
 pub struct Leases {
     readers: Mutex<HashMap<PathBuf, usize>>,
     /// Somebody has read a file to its end.
     read: Notify,
+    /// Which files hold what they should.
+    pub(super) verified: Verified,
 }
 
 /// While it lives, its files are neither replaced nor removed.
@@ -64,6 +68,11 @@ impl Lease {
     /// The files.
     pub fn paths(&self) -> &[PathBuf] {
         &self.paths
+    }
+
+    /// Reading has failed: whoever uses the files next looks whether they are what they should be.
+    pub fn distrust(&self) {
+        self.paths.iter().for_each(|path| self.leases.verified.forget(path));
     }
 }
 

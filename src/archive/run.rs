@@ -6,7 +6,7 @@ use futures::StreamExt;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::{ArchiveError, Files, day_file, layout};
+use super::{ArchiveError, Files, Ownership, day_file, layout};
 use crate::batch::BatchStream;
 use crate::config::ArchiveSettings;
 use crate::store::{ArchivedDay, FiledDay, HotDay, Maintenance, MaintenanceError, Reader, Store};
@@ -24,6 +24,7 @@ pub struct Archive {
     reader: Reader,
     maintenance: Maintenance,
     files: Files,
+    ownership: Ownership,
     settings: ArchiveSettings,
     stop: CancellationToken,
 }
@@ -47,12 +48,14 @@ impl Archive {
     /// Moves days of `store` until `stop` is cancelled.
     pub fn new(store: &Store, settings: ArchiveSettings, stop: CancellationToken) -> Self {
         let (reader, maintenance, files) = (store.reader(), store.maintenance(), store.files());
-        Self { reader, maintenance, files, settings, stop }
+        Self { reader, maintenance, files, ownership: store.ownership(), settings, stop }
     }
 
     /// Moves every day that is older than its table's hot window at `now`, one after the other. A day that cannot be
     /// moved stays as it is and does not hold up the others.
     pub async fn run(&self, now: Micros) -> Result<Vec<MovedDay>, ArchiveError> {
+        // What another database has changed there since cannot be read either.
+        self.ownership.check().await?;
         let mut moved = Vec::new();
         for table in TABLES.into_iter().filter(|table| self.settings.hot_days(table).is_some()) {
             self.let_go(table, None).await?;
@@ -105,7 +108,7 @@ impl Archive {
             self.let_go(table, Some(day.start)).await?;
             let rows = self.reader.day(table, day.start, DAY_LIMIT).await?;
             let filed = self.file(table, day.start, rows).await?;
-            let bytes = Some(filed.bytes);
+            let bytes = Some(filed.content.bytes);
             match self.maintenance.hand_over(table, filed, touched).await {
                 Ok(rows) => {
                     let day = MovedDay { rows, bytes, ..planned(table, day) };
@@ -148,14 +151,19 @@ impl Archive {
                 let mut rows = Box::pin(rows.take_until(stop.cancelled_owned()));
                 day_file::write(&path, table, std::iter::from_fn(|| runtime.block_on(rows.next())))
             });
-            let checksum = written.await.map_err(|_| ArchiveError::Stopping)??;
+            let content = written.await.map_err(|_| ArchiveError::Stopping)??;
             if self.stop.is_cancelled() {
                 return Err(ArchiveError::Stopping);
             }
-            let bytes = std::fs::metadata(&aside).map_err(ArchiveError::file(&aside))?.len();
+            let listed = !self.reader.archived_days(table, start, start).await?.is_empty();
+            if listed {
+                // After a kill between the rename and the transaction that records it, the file is known all the same.
+                self.maintenance.announce(table, start, content.bytes, content.hash.clone()).await?;
+            }
             self.roll_up_again(table, start).await?;
-            self.files.publish(&aside, &file, checksum).await?;
-            Ok(FiledDay { start, checksum, bytes, file })
+            self.ownership.confirm().await?;
+            self.files.publish(&aside, &file, &content, listed).await?;
+            Ok(FiledDay { start, file, content })
         };
         let filed = filed.await;
         if filed.is_err() {
@@ -163,6 +171,17 @@ impl Archive {
             let _ = std::fs::remove_file(&aside);
         }
         filed
+    }
+
+    /// Refuses when the archive is not the database's.
+    pub async fn check(&self) -> Result<(), ArchiveError> {
+        self.ownership.check().await
+    }
+
+    /// Removes a file that the database does not name any more; true unless somebody still reads it.
+    pub async fn remove(&self, file: &str) -> Result<bool, ArchiveError> {
+        self.ownership.confirm().await?;
+        self.files.remove(file).await
     }
 
     /// Makes the roll-ups again of the rows that leave the file of an archived day, because rows of other days have taken

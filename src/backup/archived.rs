@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::manifest::{ARCHIVE, ArchivedFile, in_directory};
 use super::place::{blocking, unusable};
 use super::progress::Counter;
-use super::upload::{Digest, upload};
+use super::upload::upload;
 use super::{BackupError, Place, Step, Watcher};
-use crate::archive::{Files, Lease};
+use crate::archive::{Content, Digest, Files, Lease, set_aside};
 use crate::batch::{Checksum, ReadError};
 use crate::store::{ArchivedDay, FiledDay, ReadTransaction, Reader, Store};
 use crate::tables::{self, TABLES, Table};
@@ -149,17 +149,8 @@ pub(super) async fn verify(
     .await
 }
 
-/// Refuses when the archive has another file in place of one of these.
-pub(super) async fn find_room(archive: &Place, files: &[ArchivedFile]) -> Result<(), BackupError> {
-    for file in files {
-        if archive.size(&file.file).await?.is_some_and(|bytes| bytes != file.bytes) {
-            return Err(BackupError::Exists(archive.full_name(&file.file).into()));
-        }
-    }
-    Ok(())
-}
-
-/// Copies the archived files of a backup to the archive. A file that is there already, byte for byte, stays.
+/// Copies the archived files of a backup to the archive. A file that is there already, byte for byte, stays; any other in
+/// its place is set aside.
 pub(super) async fn restore(
     place: &Place,
     directory: &str,
@@ -170,12 +161,15 @@ pub(super) async fn restore(
     each(files, Step::Copying, watcher, async |file| {
         let name = in_directory(directory, &file.name());
         if archive.size(&file.file).await?.is_some() {
-            let there = digest(archive, &file.file).await?;
-            return if file.is(&there) {
-                Ok(())
-            } else {
-                Err(BackupError::Exists(archive.full_name(&file.file).into()))
-            };
+            if file.is(&digest(archive, &file.file).await?) {
+                return Ok(());
+            }
+            let kept = set_aside(&file.file);
+            archive.rename(&file.file, &kept).await?;
+            tracing::warn!(
+                kept = archive.full_name(&kept),
+                "a file in the archive that is not the backup's was set aside"
+            );
         }
         // Aside first: a name in the archive must never stand for a part of a day.
         let aside = format!("{}.tmp-restore", file.file);
@@ -200,7 +194,8 @@ pub(super) async fn record(
         };
         let table = tables::find(&file.table).ok_or_else(impossible)?;
         let checksum = Checksum::parse(file.rows, &file.checksum).ok_or_else(impossible)?;
-        let day = FiledDay { start: file.day, checksum, bytes: file.bytes, file: file.file.clone() };
+        let content = Content { checksum, bytes: file.bytes, hash: file.hash.clone(), keys: None };
+        let day = FiledDay { start: file.day, file: file.file.clone(), content };
         store.load_day(table, day, file.late).await?;
     }
     Ok(())

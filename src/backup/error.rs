@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::archive::ArchiveError;
 use crate::batch::ReadError;
 use crate::location::LocationError;
 use crate::store::{MaintenanceError, StoreError};
@@ -34,6 +35,9 @@ pub enum BackupError {
     /// The database could not be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The new database may not have the archive.
+    #[error(transparent)]
+    Archive(#[from] Box<ArchiveError>),
     /// The new database did not take rows.
     #[error("the rows cannot be stored: {0}")]
     Load(#[from] MaintenanceError),
@@ -76,6 +80,14 @@ pub enum BackupError {
     /// There is a database where one should be made.
     #[error("{} exists, and nothing is restored over it: move it away, or name another file with --database", .0.display())]
     Exists(PathBuf),
+    /// The database is there and has not got its archive.
+    #[error("{} is restored, but it has not got its archive: {source}", .database.display())]
+    WithoutArchive {
+        /// The database.
+        database: PathBuf,
+        /// Why not.
+        source: Box<ArchiveError>,
+    },
     /// The new database does not hold what went in.
     #[error(
         "table {table} of the new database has other rows than the backup ({found}, not {expected}): it was not put in place; check the disk and the memory of this machine"

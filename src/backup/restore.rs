@@ -13,10 +13,11 @@ use super::place::{blocking, sync_directory, unusable};
 use super::progress::Counter;
 use super::verify::{contradiction, declared, is_whole};
 use super::{BackupError, Place, Step, TableManifest, Watcher, archived, buckets, fill, part};
+use crate::archive::Vacancy;
 use crate::batch::Checksum;
 use crate::config::StoreSettings;
 use crate::store::lock::Lock;
-use crate::store::{MaintenanceError, Statement, Store};
+use crate::store::{Identity, MaintenanceError, Statement, Store};
 use crate::tables::{self, Table};
 
 /// Rows that are stored in one transaction: as many as the database writes to its file at once.
@@ -29,12 +30,14 @@ const COMPANIONS: [&str; 3] = [".wal", ".lock", ".tmp"];
 /// Makes the database file of `settings` from the backup in `directory`. There must be none.
 ///
 /// The rows go into a file beside it, are read from there again and compared with the manifest, and archived days go to
-/// the archive; only then the file gets its name. Must be called on a runtime.
+/// the archive; only then the file gets its name. The new database is another one than that of the backup: an archive that
+/// belongs to a database is refused, unless the new one is to `adopt` it. Must be called on a runtime.
 pub async fn restore(
     place: &Place,
     directory: &str,
     manifest: &Manifest,
     settings: &StoreSettings,
+    adopt: bool,
     watcher: Watcher<'_>,
 ) -> Result<(), BackupError> {
     let path = &settings.path;
@@ -48,40 +51,45 @@ pub async fn restore(
             return Err(BackupError::Exists(existing));
         }
     }
+    let vacancy = Vacancy::find(settings, adopt).await.map_err(Box::new)?;
     let archive = settings.archive();
     let archive = if manifest.archived.is_empty() { None } else { Some(Place::open(&archive)?) };
-    if let Some(archive) = &archive {
-        archived::find_room(archive, &manifest.archived).await?;
-    }
     let aside = with_end(path, ASIDE);
     clear(&aside)?;
     let beside = StoreSettings { path: aside.clone(), ..settings.clone() };
     let made = async {
-        load(place, directory, manifest, &beside, watcher).await?;
-        match &archive {
-            Some(archive) => archived::restore(place, directory, &manifest.archived, archive, watcher).await,
-            None => Ok(()),
+        let identity = load(place, directory, manifest, &beside, watcher).await?;
+        if let Some(archive) = &archive {
+            archived::restore(place, directory, &manifest.archived, archive, watcher).await?;
+        }
+        Ok(identity)
+    };
+    let identity = match made.await {
+        Ok(identity) => identity,
+        Err(error) => {
+            if let Err(error) = clear(&aside) {
+                tracing::debug!(%error, "an unfinished database is left for the next restore to remove");
+            }
+            return Err(error);
         }
     };
-    if let Err(error) = made.await {
-        if let Err(error) = clear(&aside) {
-            tracing::debug!(%error, "an unfinished database is left for the next restore to remove");
-        }
-        return Err(error);
-    }
-    let path = path.clone();
-    blocking(move || put_in_place(&aside, &path)).await
+    let database = path.clone();
+    blocking(move || put_in_place(&aside, &database)).await?;
+    // At last: an archive must not belong to a database that is never there.
+    let taken = vacancy.take(&identity, archive.is_some()).await;
+    taken.map_err(|source| BackupError::WithoutArchive { database: path.clone(), source: Box::new(source) })
 }
 
-/// Stores all rows, reads them again, and closes the file.
+/// Stores all rows, reads them again, and closes the file. Says which database it is.
 async fn load(
     place: &Place,
     directory: &str,
     manifest: &Manifest,
     settings: &StoreSettings,
     watcher: Watcher<'_>,
-) -> Result<(), BackupError> {
+) -> Result<Identity, BackupError> {
     let store = Store::open(settings)?;
+    let identity = store.identity().clone();
     let loaded = async {
         for of_table in &manifest.tables {
             let table = declared(place, directory, of_table)?;
@@ -106,7 +114,7 @@ async fn load(
     let loaded = loaded.await;
     // The first error is the one to tell.
     let closed = store.close().await;
-    loaded.and(closed.map_err(BackupError::from))
+    loaded.and(closed.map_err(BackupError::from)).map(|()| identity)
 }
 
 /// Stores the rows, or buckets, of all parts.

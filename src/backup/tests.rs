@@ -81,7 +81,7 @@ async fn archived_days_go_with_the_backup_and_come_back() {
     let elsewhere = settings(&directory.path().join("elsewhere/desk.duckdb"));
     let told = Mutex::new(Vec::new());
     let watcher = |progress: Progress| told.lock().unwrap().push((progress.step, progress.rows));
-    restore(&place, &backup, &manifest, &elsewhere, &watcher).await.unwrap();
+    restore(&place, &backup, &manifest, &elsewhere, false, &watcher).await.unwrap();
     assert!(told.lock().unwrap().contains(&(Step::Copying, 10_000)));
     let restored = Store::open(&elsewhere).unwrap();
     assert_eq!(everything(&restored).await, before);
@@ -89,22 +89,35 @@ async fn archived_days_go_with_the_backup_and_come_back() {
     assert_eq!(days, store.reader().archived_days(&MARKET_DATA, MONDAY, MONDAY + 3 * DAY).await.unwrap());
     restored.close().await.unwrap();
 
-    // Again, into a new database whose archive is there already: equal files stay, others are not overwritten.
+    // Again, into a new database whose archive is there already and belongs to the first: refused, unless it is adopted.
+    // Equal files stay, others are set aside.
     let again = StoreSettings {
         path: directory.path().join("again.duckdb"),
         archive: Some(elsewhere.archive()),
         ..elsewhere.clone()
     };
-    restore(&place, &backup, &manifest, &again, &|_| {}).await.unwrap();
+    let refused = restore(&place, &backup, &manifest, &again, false, &|_| {}).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("desk.duckdb") && refused.to_string().contains("--adopt-archive"),
+        "{refused}"
+    );
+    assert!(!again.path.exists());
     let file = again.archive().directory().unwrap().join(&manifest.archived[0].file);
     let mut bytes = std::fs::read(&file).unwrap();
     bytes[100] ^= 1;
     std::fs::write(&file, &bytes).unwrap();
-    let third = StoreSettings { path: directory.path().join("third.duckdb"), ..again };
-    let refused = restore(&place, &backup, &manifest, &third, &|_| {}).await.unwrap_err();
-    assert!(matches!(refused, BackupError::Exists(_)), "{refused}");
-    assert!(!third.path.exists());
-    assert_eq!(std::fs::read(&file).unwrap(), bytes);
+    restore(&place, &backup, &manifest, &again, true, &|_| {}).await.unwrap();
+    let beside = std::fs::read_dir(file.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let kept = beside.into_iter().find(|path| *path != file).expect("the other file is set aside");
+    assert_eq!(std::fs::read(kept).unwrap(), bytes);
+    let adopted = Store::open(&again).unwrap();
+    adopted.ownership().confirm().await.unwrap();
+    assert_eq!(everything(&adopted).await, before);
+    adopted.close().await.unwrap();
+    let first = Store::open(&elsewhere).unwrap();
+    let refused = first.ownership().confirm().await.unwrap_err();
+    assert!(refused.to_string().contains("again.duckdb"), "{refused}");
+    first.close().await.unwrap();
 
     // Damage in the backup is found.
     let file = directory.path().join("backups").join(&backup).join("archive").join(&manifest.archived[1].file);

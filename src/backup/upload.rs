@@ -1,39 +1,17 @@
 //! Bytes on their way into a place.
 
-use std::hash::Hasher;
-
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, WriteMultipart};
-use twox_hash::XxHash64;
 
 use super::{BackupError, Place};
+use crate::archive::Digest;
 
 /// Bytes that go to the place at once. Object stores want 5 MiB at the least.
 const UPLOAD_BYTES: usize = 8 << 20;
 /// Uploads of one file at a time.
 const UPLOADS: usize = 3;
-
-/// The size of a file and the hash of its bytes, XXH64 with seed 0.
-#[derive(Default, Clone)]
-pub(super) struct Digest {
-    pub bytes: u64,
-    hash: XxHash64,
-}
-
-impl Digest {
-    /// Takes bytes in.
-    pub fn add(&mut self, chunk: &[u8]) {
-        self.bytes += chunk.len() as u64;
-        self.hash.write(chunk);
-    }
-
-    /// The hash, as 16 hexadecimal digits.
-    pub fn hash(&self) -> String {
-        format!("{:016x}", self.hash.finish())
-    }
-}
 
 /// Writes a file in bounded memory and returns when it is durable. What was written of it is taken back when the bytes
 /// end with an error.

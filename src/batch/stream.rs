@@ -68,6 +68,9 @@ pub enum ReadError {
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
+    /// An archived day cannot be read; the text says which file and what to do.
+    #[error("{0}")]
+    Archive(String),
     /// A fault of ours or of the database; the text is for the log, not for the client.
     #[error("{0}")]
     Failed(String),

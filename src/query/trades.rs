@@ -2,10 +2,11 @@
 
 use futures::stream;
 
-use super::{Queries, Window, first_row, integer, number, question};
+use super::source::{self, Source};
+use super::{Queries, Window, first_row, integer, number, question, statement};
 use crate::batch::{BatchStream, ReadError};
-use crate::store::Value;
-use crate::time;
+use crate::store::{Snapshot, Value};
+use crate::time::{self, Micros};
 
 /// Which fills are asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,8 +73,16 @@ impl Queries {
 
     /// The fill of that id, one row, or `None`.
     pub async fn trade(&self, trade_id: &str) -> Result<Option<BatchStream>, ReadError> {
-        let values = vec![("trade_id", Value::Text(trade_id.to_owned()))];
-        let mut answer = self.named("trades/by_id", Window::ALL, values).await?;
+        let name = "trades/by_id";
+        let (text, id) = (self.find(name)?, trade_id.to_owned());
+        let by_id = move |snapshot: &Snapshot<'_>| {
+            let expanded = source::expand(&text, |source| match source {
+                Source::Rows(table) => snapshot.rows_with_key(table, &id),
+                Source::Buckets(table, _) => snapshot.rows(table, Micros::MIN, Micros::MAX),
+            })?;
+            Ok(vec![statement(name, &expanded, &[("trade_id", Value::Text(id.clone()))])?])
+        };
+        let mut answer = self.reader.ask(by_id, self.time_limit).await?;
         let row = first_row(&mut answer).await?;
         Ok(row.map(|row| BatchStream::new(row.schema(), stream::iter([Ok(row)]))))
     }

@@ -86,7 +86,7 @@ impl ApiError {
                 // The answer would be too large; the text says how to ask for less.
                 ReadError::OutOfMemory(_) | ReadError::TooManyRows(_) => StatusCode::PAYLOAD_TOO_LARGE,
                 ReadError::Stopping | ReadError::NoMemory => StatusCode::SERVICE_UNAVAILABLE,
-                ReadError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+                ReadError::Archive(_) | ReadError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::Write(error) => match error {
                 WriteError::Busy => StatusCode::TOO_MANY_REQUESTS,
@@ -107,7 +107,11 @@ impl IntoResponse for ApiError {
         let status = self.status();
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(error = %self, "a request failed");
-            return detail(status, INTERNAL);
+            return match self {
+                // The operator can do something about it, and whoever asks can leave the day out.
+                Self::Read(ReadError::Archive(text)) => detail(status, &text),
+                _ => detail(status, INTERNAL),
+            };
         }
         let mut response = match self {
             Self::Validation(problems) => (status, Json(json!({ "detail": problems }))).into_response(),

@@ -15,8 +15,8 @@ use super::rollup::{Level, rows_begin};
 use super::snapshot::{ArchivedDay, Snapshot, Statement};
 use super::text::fill;
 use super::value::Value;
-use crate::archive::{ArchiveError, Files, Lease};
-use crate::batch::{BatchStream, Checksum, ReadError};
+use crate::archive::{ArchiveError, Content, Files, Lease};
+use crate::batch::{BatchStream, ReadError};
 use crate::tables::{TIME_COLUMN, Table, column};
 use crate::time::{DAY, Micros};
 
@@ -38,12 +38,10 @@ pub struct HotDay {
 pub struct FiledDay {
     /// The first instant of the day.
     pub start: Micros,
-    /// Its rows.
-    pub checksum: Checksum,
-    /// Its size.
-    pub bytes: u64,
     /// Its name, relative to the archive.
     pub file: String,
+    /// What is in it.
+    pub content: Content,
 }
 
 /// The rows of a table as a relation; see [`Snapshot::rows`]. What it names can be read as long as the lease lives.
@@ -85,6 +83,8 @@ pub(super) fn archived(
             rows: row.get(3)?,
             bytes: row.get(4)?,
             checksum: row.get(5)?,
+            hash: row.get(6)?,
+            next: row.get::<_, Option<u64>>(7)?.zip(row.get(8)?),
         })
     };
     statement
@@ -97,7 +97,7 @@ pub(super) fn archived(
 fn lease(files: &Files, days: &[ArchivedDay], limit: Duration) -> Result<Lease, ReadError> {
     files.lease(days, limit).map_err(|error| match error {
         ArchiveError::Read(error) => error,
-        other => ReadError::Failed(other.to_string()),
+        other => ReadError::Archive(other.to_string()),
     })
 }
 
@@ -352,11 +352,27 @@ impl Maintenance {
             }
             let deleted = delete_day(hands.connection, table, day.start)?;
             // A day that was not archived before is in its file as it was in the database, row by row.
-            if known.is_none() && deleted != day.checksum.rows() {
+            if known.is_none() && deleted != day.content.checksum.rows() {
                 return Err(overtaken(table));
             }
             record(hands, table, &day, false)?;
             Ok(deleted)
+        })
+        .await
+    }
+
+    /// Notes which file is about to take the place of an archived day's, before it does.
+    pub async fn announce(
+        &self,
+        table: &'static Table,
+        day: Micros,
+        bytes: u64,
+        hash: String,
+    ) -> Result<(), MaintenanceError> {
+        self.transact(move |hands| {
+            let sql = include_str!("../../queries/archive/announce.sql");
+            hands.connection.execute(sql, params![table.name, instant(day), number(bytes), hash])?;
+            Ok(())
         })
         .await
     }
@@ -440,12 +456,15 @@ fn forget(connection: &Connection, table: &Table, day: Micros) -> Result<(), duc
 pub(super) fn record(hands: &Hands<'_>, table: &Table, day: &FiledDay, late: bool) -> Result<(), MaintenanceError> {
     hands.bounds.archived_until(table, day.start.saturating_add(DAY));
     forget(hands.connection, table, day.start)?;
-    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    let checksum = day.checksum.to_string();
-    let (rows, bytes) = (number(day.checksum.rows()), number(day.bytes));
-    let values = params![table.name, instant(day.start), rows, checksum, bytes, day.file, late];
+    let Content { checksum, bytes, hash, keys } = &day.content;
+    let (rows, sum, bytes) = (number(checksum.rows()), checksum.to_string(), number(*bytes));
+    let values = params![table.name, instant(day.start), rows, sum, bytes, day.file, late, hash, keys];
     hands.connection.execute(include_str!("../../queries/archive/record.sql"), values)?;
     Ok(())
+}
+
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn overtaken(table: &Table) -> MaintenanceError {
@@ -473,5 +492,6 @@ impl Snapshot<'_> {
     }
 }
 
+mod by_key;
 #[cfg(test)]
 mod tests;

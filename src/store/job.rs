@@ -75,6 +75,9 @@ impl Job {
     fn explain(&self, outcome: Result<(), ReadError>) -> Result<(), ReadError> {
         outcome.map_err(|error| {
             self.shared.failure.notice(&error.to_string());
+            if matches!(error, ReadError::Failed(_)) {
+                self.leases.borrow().iter().for_each(archive::Lease::distrust);
+            }
             match (self.watch.stopped(), error) {
                 (Some(Stopped::TimedOut(limit)), _) => ReadError::TimedOut(limit),
                 (Some(Stopped::Revoked), _) => ReadError::NoMemory,

@@ -17,6 +17,7 @@ mod error;
 mod failure;
 mod figures;
 mod files;
+mod identity;
 mod interrupt;
 mod job;
 mod last_write;
@@ -55,6 +56,7 @@ pub use contents::{Contents, Measured};
 pub use error::StoreError;
 pub use failure::Failure;
 pub use figures::Figures;
+pub use identity::Identity;
 pub use maintenance::{Maintenance, MaintenanceError};
 pub use monitor::Monitor;
 pub use pool::{Purpose, Usage};
@@ -65,7 +67,7 @@ pub use snapshot::{ArchivedDay, Done, NewestFirst, Snapshot, Statement, Statemen
 pub use transaction::ReadTransaction;
 pub use value::Value;
 
-use crate::archive::Files;
+use crate::archive::{Files, Ownership};
 use crate::batch::{BatchSender, channel};
 use crate::budget::Budget;
 use crate::config::StoreSettings;
@@ -79,6 +81,8 @@ pub struct Store {
     batches: BatchSender,
     reader: Reader,
     files: Files,
+    identity: Identity,
+    ownership: Ownership,
     maintenance: Maintenance,
     rollups: Rollups,
     failure: Failure,
@@ -100,6 +104,7 @@ impl Store {
         let connection = legacy::rebuild(connection, settings)?;
         schema::migrate(&connection)?;
         recover::report(&connection, &losses)?;
+        let identity = Identity::of(&connection)?;
         let (failure, rollups) = (Failure::default(), Rollups::default());
         let files = Files::new(&settings.archive(), &settings.archive_cache(), settings.archive_cache_bytes)
             .map_err(Box::new)?;
@@ -121,6 +126,7 @@ impl Store {
         let pools = pool::Pools::clone_of(&connection, &settings.reader_shares())?;
         let reader = Reader::new(pools, shared.clone());
         let monitor = Monitor {
+            identity: identity.database.as_str().into(),
             contents: Contents::new(reader.reserved()),
             figures: figures.clone(),
             rollups: rollups.clone(),
@@ -137,6 +143,8 @@ impl Store {
             watermark_bytes: usize::try_from(settings.memory().labels / LABELLED_TABLES).unwrap_or(usize::MAX),
         };
         let (maintenance, tasks) = maintenance::channel(batches.gate());
+        let ownership = Ownership::new(settings, identity.clone(), reader.reserved(), maintenance.clone());
+        let ownership = ownership.map_err(Box::new)?;
         let space = space::Space::new(&settings.path, settings.min_free_bytes, batches.gate());
         let threshold = space::checkpoint_threshold(figures.files().floor);
         let checkpoints = checkpoint::Checkpoints::new(&settings.path, threshold, figures.clone());
@@ -153,7 +161,21 @@ impl Store {
                 }
             })
             .map_err(|error| StoreError::Writer(error.to_string()))?;
-        Ok(Self { lock, batches, reader, files, maintenance, rollups, failure, monitor, losses, stop, writer })
+        Ok(Self {
+            lock,
+            batches,
+            reader,
+            files,
+            identity,
+            ownership,
+            maintenance,
+            rollups,
+            failure,
+            monitor,
+            losses,
+            stop,
+            writer,
+        })
     }
 
     /// The way in.
@@ -179,6 +201,16 @@ impl Store {
     /// What the store has done and what there is in it.
     pub fn monitor(&self) -> Monitor {
         self.monitor.clone()
+    }
+
+    /// Which database this is, and what its archive said when it was opened.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Whether the archive is this database's.
+    pub fn ownership(&self) -> Ownership {
+        self.ownership.clone()
     }
 
     /// The files of archived days.

@@ -1,10 +1,14 @@
 //! Everything that is to be known of the store from outside, in one hand.
 
+use std::sync::Arc;
+
 use super::{Contents, Figures, Reader, Rollups};
 
 /// Clones share what they know.
 #[derive(Clone)]
 pub struct Monitor {
+    /// Which database it is.
+    pub identity: Arc<str>,
     /// What the writer has done.
     pub figures: Figures,
     /// How much is stored where.

@@ -23,7 +23,8 @@ macro_rules! migrations {
     };
 }
 
-static MIGRATIONS: &[Migration] = migrations![1 "001_tables", 2 "002_rollups", 3 "003_archive"];
+static MIGRATIONS: &[Migration] =
+    migrations![1 "001_tables", 2 "002_rollups", 3 "003_archive", 4 "004_archive_identity"];
 
 /// The newest schema that this program knows.
 pub fn version() -> i64 {

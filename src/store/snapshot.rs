@@ -117,6 +117,10 @@ pub struct ArchivedDay {
     pub bytes: u64,
     /// Sum of the hashes of its rows, as [`crate::batch::Checksum`] shows it.
     pub checksum: String,
+    /// The hash of its bytes, as [`crate::archive::Digest`] shows it; `None` where an older version wrote it.
+    pub hash: Option<String>,
+    /// Size and hash of the file that is about to take its place.
+    pub next: Option<(u64, String)>,
 }
 
 /// The open transaction of a question.

@@ -50,6 +50,9 @@ impl Retention {
     /// Drops, or with `dry_run` counts, what is too old at `now`, one day after the other.
     pub async fn run(&self, now: Micros, dry_run: bool) -> Result<Vec<Dropped>, ArchiveError> {
         let mut dropped = Vec::new();
+        if !dry_run {
+            self.archive.check().await?;
+        }
         let first_kept = |days: u32| time::day_start(now).saturating_sub(i64::from(days) * DAY);
         for table in TABLES {
             if let Some(days) = self.settings.table(table) {
@@ -114,7 +117,7 @@ impl Retention {
         if !dry_run {
             // The files come after all of it: a question that has begun may still read them.
             for day in archived {
-                if !self.files.remove(&day.file).await? {
+                if !self.archive.remove(&day.file).await? {
                     tracing::info!(file = day.file, "a file is being read and is removed by the next run");
                 }
             }
@@ -190,7 +193,7 @@ impl Retention {
                 Some(Named::Aside) => chrono::Utc::now() - file.changed > UNFINISHED,
                 None => false,
             };
-            if remove && self.files.remove(&file.name).await? {
+            if remove && self.archive.remove(&file.name).await? {
                 tracing::info!(file = file.name, bytes = file.bytes, "a file that nothing names was removed");
             }
         }

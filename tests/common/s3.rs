@@ -32,6 +32,20 @@ impl S3 {
         format!("s3://{}/{prefix}", Self::BUCKET)
     }
 
+    /// Removes an object.
+    pub async fn remove(&self, name: &str) {
+        let store = object_store::aws::AmazonS3Builder::new()
+            .with_bucket_name(Self::BUCKET)
+            .with_endpoint(&self.address)
+            .with_allow_http(true)
+            .with_region("us-east-1")
+            .with_access_key_id("key")
+            .with_secret_access_key("secret");
+        let store = store.build().expect("a client");
+        let removed = object_store::ObjectStoreExt::delete(&store, &name.into()).await;
+        removed.expect("the object is there");
+    }
+
     /// Lets a program use the server, in the way that its users do.
     pub fn known_to(&self, launch: Launch) -> Launch {
         launch

@@ -20,6 +20,10 @@ pub struct RestoreArguments {
     /// Name of the backup, or latest
     #[arg(long, value_name = "NAME", default_value = "latest", value_parser = backup_name)]
     backup: Wanted,
+    /// Give the new database an archive that belongs to another one, which must not be used with it any more; files that
+    /// the backup does not have are set aside where others take their place
+    #[arg(long, conflicts_with = "verify")]
+    adopt_archive: bool,
     /// Restore nothing; read the backup and compare it with its checksums
     #[arg(long)]
     verify: bool,
@@ -42,7 +46,8 @@ pub async fn restore(arguments: RestoreArguments, settings: Settings) -> Result<
         backup::verify(&place, &directory, &manifest, &watcher).await?;
         format!("{name} is whole: {rows} rows as of {}", manifest.taken_at)
     } else {
-        backup::restore(&place, &directory, &manifest, &settings.store, &watcher).await?;
+        let adopt = arguments.adopt_archive;
+        backup::restore(&place, &directory, &manifest, &settings.store, adopt, &watcher).await?;
         let database = settings.store.path.display();
         format!("{database} has the {rows} rows of {name}, as of {}", manifest.taken_at)
     };

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::archive::Archive;
+use crate::batch::Checksum;
 use crate::config::{ArchiveSettings, RetentionSettings, StoreSettings};
 use crate::store::Store;
 use crate::tables::{MARKET_DATA, MarketDataRow, TABLES, TRADES, TradeRow};
@@ -151,8 +152,12 @@ async fn late_rows_of_an_archived_day_replace_its_rows_and_join_them_in_the_next
     let days = store.reader().archived_days(&MARKET_DATA, MONDAY, MONDAY).await.unwrap();
     let aside = files.aside(&days[0].file).unwrap();
     let batches: Vec<_> = rows.try_collect::<Vec<_>>().await.unwrap().into_iter().map(Ok).collect();
-    let checksum = crate::archive::write(&aside, &MARKET_DATA, batches.into_iter()).unwrap();
-    files.publish(&aside, &days[0].file, checksum).await.unwrap();
+    let content = crate::archive::write(&aside, &MARKET_DATA, batches.into_iter()).unwrap();
+    store.maintenance().announce(&MARKET_DATA, MONDAY, content.bytes, content.hash.clone()).await.unwrap();
+    files.publish(&aside, &days[0].file, &content, true).await.unwrap();
+    assert_eq!(stored_quotes(&store).await, expected);
+    store.close().await.unwrap();
+    let store = open(directory.path());
     assert_eq!(stored_quotes(&store).await, expected);
 
     assert_eq!(archive(&store, MONDAY + DAY).await, 1);
@@ -232,7 +237,8 @@ async fn a_day_whose_rows_change_while_it_is_written_keeps_them() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     quotes(&store, &[(MONDAY, "A", 1.0)]).await;
-    let file = FiledDay { start: MONDAY, checksum: Checksum::default(), bytes: 0, file: "x".to_owned() };
+    let content = Content { checksum: Checksum::default(), bytes: 0, hash: String::new(), keys: None };
+    let file = FiledDay { start: MONDAY, file: "x".to_owned(), content };
     let refused = store.maintenance().hand_over(&MARKET_DATA, file.clone(), 0).await.unwrap_err();
     assert!(matches!(refused, MaintenanceError::Overtaken(_)), "{refused}");
     let refused = store.maintenance().hand_over(&MARKET_DATA, file, 1).await.unwrap_err();

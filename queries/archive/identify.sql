@@ -1,0 +1,1 @@
+INSERT INTO archive.identity VALUES ($1, $2, NULL)

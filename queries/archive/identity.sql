@@ -1,0 +1,1 @@
+SELECT database, claim, next_claim FROM archive.identity
