@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::upload::Digest;
 use super::{BackupError, Place};
+use crate::archive::{Digest, file_name};
 use crate::batch::Checksum;
 use crate::store::schema;
+use crate::tables;
 use crate::time::{Micros, format_naive};
 
 /// The name of the file, which is written last.
@@ -126,7 +127,20 @@ impl Manifest {
         if manifest.schema > schema::version() {
             return Err(BackupError::Newer { place: place.full_name(directory), program });
         }
+        if let Some(file) = manifest.stray() {
+            let what = format!("it names {file:?}, which is no file of a backup");
+            return Err(BackupError::Damaged { file: place.full_name(&name), what });
+        }
         Ok(Some(manifest))
+    }
+
+    /// A name that would lead out of the backup, or out of the archive that its days go to.
+    fn stray(&self) -> Option<String> {
+        let is_day = |file: &&ArchivedFile| {
+            tables::find(&file.table).is_some_and(|table| file_name(table, file.day) == file.file)
+        };
+        let stray_day = self.archived.iter().find(|file| !is_day(file)).map(|file| file.file.clone());
+        stray_day.or_else(|| self.files().map(|(file, _)| file).find(|file| !is_plain(file)))
     }
 
     /// Rows in all files, without buckets.
@@ -171,6 +185,15 @@ impl ArchivedFile {
     }
 }
 
+/// Whether a name is one of plain parts below a directory, on every system.
+fn is_plain(name: &str) -> bool {
+    let is_plain = |part: &str| {
+        let letter = |letter: char| letter.is_ascii_alphanumeric() || "._-=".contains(letter);
+        !part.is_empty() && !part.starts_with('.') && part.chars().all(letter)
+    };
+    name.split('/').all(is_plain)
+}
+
 impl Part {
     /// Whether `found` are the rows of the file.
     pub(super) fn is(&self, found: &Checksum) -> bool {
@@ -181,4 +204,48 @@ impl Part {
 /// The name of a file in the directory of a backup.
 pub(super) fn in_directory(directory: &str, file: &str) -> String {
     if directory.is_empty() { file.to_owned() } else { format!("{directory}/{file}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_leads_out_of_a_backup() {
+        let part = |file: &str| Part { file: file.into(), rows: 0, bytes: 0, checksum: String::new() };
+        let table = |file: &str| TableManifest {
+            name: "trades".into(),
+            rows: 0,
+            checksum: String::new(),
+            parts: vec![part(file)],
+        };
+        let archived = |table: &str, file: &str| ArchivedFile {
+            table: table.into(),
+            day: 0,
+            file: file.into(),
+            late: false,
+            rows: 0,
+            checksum: String::new(),
+            bytes: 0,
+            hash: String::new(),
+        };
+        let mut manifest = Manifest::new(0, vec![table("trades/part-00000.parquet")]);
+        manifest.rollups = vec![table("rollup/trades_5m/part-00000.parquet")];
+        manifest.archived = vec![archived("trades", "trades/date=1970-01-01/rows.parquet")];
+        assert_eq!(manifest.stray(), None);
+        for name in ["../a", "/etc/a", "a/../../b", "a//b", "", ".", "a\\b", "C:a", "a/./b", "a\u{0}"] {
+            let stray = Manifest::new(0, vec![table(name)]);
+            assert_eq!(stray.stray().as_deref(), Some(name));
+            let stray = Manifest { rollups: vec![table(name)], ..Manifest::new(0, Vec::new()) };
+            assert_eq!(stray.stray().as_deref(), Some(name));
+            let stray = Manifest { archived: vec![archived("trades", name)], ..Manifest::new(0, Vec::new()) };
+            assert_eq!(stray.stray().as_deref(), Some(name));
+        }
+        for (table, file) in
+            [("trades", "trades/date=1970-01-02/rows.parquet"), ("a", "a/date=1970-01-01/rows.parquet")]
+        {
+            let stray = Manifest { archived: vec![archived(table, file)], ..Manifest::new(0, Vec::new()) };
+            assert_eq!(stray.stray().as_deref(), Some(file));
+        }
+    }
 }

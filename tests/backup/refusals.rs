@@ -80,6 +80,25 @@ async fn a_damaged_backup_is_told_and_makes_no_database() {
 }
 
 #[tokio::test]
+async fn a_manifest_that_names_a_file_elsewhere_is_refused() {
+    let (_server, backup) = backed_up().await;
+    let manifest = std::fs::read_to_string(backup.join("manifest.json")).unwrap();
+    let elsewhere = directory();
+    let stray = elsewhere.path().join("stray.parquet");
+    std::fs::copy(backup.join("market_data/part-00000.parquet"), &stray).unwrap();
+    for name in [text(&stray).to_owned(), "../../stray.parquet".into(), "market_data/../../stray.parquet".into()] {
+        let changed = manifest.replacen("market_data/part-00000.parquet", &name, 1);
+        assert_ne!(changed, manifest);
+        std::fs::write(backup.join("manifest.json"), changed).unwrap();
+        for arguments in [&["restore", text(&backup), "--verify"][..], &["restore", text(&backup)]] {
+            let said = refused(command(Launch::new().directory(&elsewhere), arguments).await);
+            assert!(said.contains("manifest.json is damaged") && said.contains("stray.parquet"), "{said}");
+        }
+    }
+    assert_eq!(files(elsewhere.path()), ["stray.parquet"]);
+}
+
+#[tokio::test]
 async fn a_backup_of_a_newer_program_is_left_to_that() {
     let (_server, backup) = backed_up().await;
     let manifest = std::fs::read_to_string(backup.join("manifest.json")).unwrap();
