@@ -36,6 +36,8 @@ pub struct Settings {
     pub query: QuerySettings,
     /// Where backups go, and when.
     pub backup: BackupSettings,
+    /// How commands ask a server.
+    pub client: ClientSettings,
     /// What is logged, and where.
     pub log: LogSettings,
 }
@@ -203,6 +205,13 @@ pub struct BackupSettings {
     pub every: Option<Duration>,
     /// Complete ones that stay of those that are taken at an interval, at least one.
     pub keep: usize,
+}
+
+/// How commands ask a server.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ClientSettings {
+    /// The certificates to trust, a PEM file; without it, those that this machine trusts.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// What is logged, and where.

@@ -10,7 +10,8 @@ use indicatif::HumanBytes;
 use reqwest::Method;
 
 use super::argument::{first_instant, last_instant, table};
-use super::database::{self, DatabaseError, Remote};
+use super::client::Remote;
+use super::database::{self, DatabaseError};
 use super::output::{OutputError, Target};
 use super::progress::{Progress, say};
 use crate::config::Settings;
@@ -78,9 +79,11 @@ pub async fn run(arguments: ExportArguments, settings: Settings) -> Result<(), E
         FileFormat::Parquet if target.is_terminal() => return Err(OutputError::BinaryOnTerminal("Parquet").into()),
         _ => {}
     }
-    if let Some(server) = Remote::find(arguments.server.clone(), &settings.store.path)? {
+    if let Some(server) = Remote::find(arguments.server.clone(), &settings).map_err(DatabaseError::from)? {
         let request = server.request(Method::GET, &path(&arguments, encoding(format)));
-        let answer = server.send(request).await?.bytes_stream().map_err(server.unreachable());
+        let answer = server.send(request).await.map_err(DatabaseError::from)?;
+        let unreachable = server.unreachable();
+        let answer = answer.bytes_stream().map_err(move |source| DatabaseError::from(unreachable(source)));
         return write(&arguments, answer, target).await;
     }
     let store = database::open_existing(&settings.store)?;

@@ -6,11 +6,12 @@
 //! * `serve` runs the server; [`query`](mod@query) asks one question; [`backup`](mod@backup) saves the database and
 //!   brings it back; [`upkeep`] moves and drops old days; [`export`](mod@export) and [`import`](mod@import) move whole
 //!   tables.
-//! * `argument` says how their arguments are written, `database` finds the database, `output` and `progress` talk to the
-//!   terminal.
+//! * `argument` says how their arguments are written, `database` finds the database, `client` asks the server that has
+//!   it, `output` and `progress` talk to the terminal.
 
 mod argument;
 pub mod backup;
+mod client;
 mod database;
 mod days;
 mod error;
@@ -36,7 +37,7 @@ pub use error::{Failure, Unusable};
 pub use serve::serve;
 
 use crate::config::{LogSettings, Settings};
-use options::{ArchiveOptions, Options, QueryOptions, RetentionOptions, StoreOptions};
+use options::{ArchiveOptions, ClientOptions, Options, QueryOptions, RetentionOptions, StoreOptions};
 
 /// What the command line asks for, with the settings to do it.
 #[derive(Debug)]
@@ -85,7 +86,7 @@ enum Command {
     /// Make a database of a backup; nothing is overwritten
     Restore(Box<StoreCommand<backup::RestoreArguments>>),
     /// Move days that are older than the hot window from the database to the archive; the server does so once a day
-    Archive(Box<StoreCommand<upkeep::UpkeepArguments>>),
+    Archive(Box<StoreCommand<upkeep::ArchiveArguments>>),
     /// Drop days that are older than they are to be kept; the server does so once a day
     Retention(Box<StoreCommand<upkeep::UpkeepArguments>>),
     /// Write the rows of a table, of any span of time, as CSV, NDJSON, Arrow or Parquet
@@ -114,6 +115,8 @@ struct QueryCommand {
     archive: ArchiveOptions,
     #[command(flatten)]
     query: QueryOptions,
+    #[command(flatten)]
+    client: ClientOptions,
 }
 
 /// A command that works on the database file.
@@ -129,6 +132,8 @@ struct StoreCommand<A: Args> {
     archive: ArchiveOptions,
     #[command(flatten)]
     retention: RetentionOptions,
+    #[command(flatten)]
+    client: ClientOptions,
 }
 
 #[derive(Debug, Args)]
@@ -213,8 +218,13 @@ fn serve_invocation(arguments: ServeArguments) -> Result<Invocation, Unusable> {
 
 fn query_invocation(command: QueryCommand) -> Result<Invocation, Unusable> {
     let from_file = file::read(command.file.config)?;
-    let options =
-        Options { store: command.store, archive: command.archive, query: command.query, ..Options::default() };
+    let options = Options {
+        store: command.store,
+        archive: command.archive,
+        query: command.query,
+        client: command.client,
+        ..Options::default()
+    };
     Ok(Invocation::Query(command.arguments, quiet(resolve::resolve(options, from_file)?)))
 }
 
@@ -222,9 +232,9 @@ fn store_invocation<A: Args>(
     command: StoreCommand<A>,
     invocation: impl FnOnce(A, Settings) -> Invocation,
 ) -> Result<Invocation, Unusable> {
-    let StoreCommand { arguments, file, store, archive, retention } = command;
+    let StoreCommand { arguments, file, store, archive, retention, client } = command;
     let from_file = file::read(file.config)?;
-    let options = Options { store, archive, retention, ..Options::default() };
+    let options = Options { store, archive, retention, client, ..Options::default() };
     Ok(invocation(arguments, quiet(resolve::resolve(options, from_file)?)))
 }
 

@@ -14,8 +14,8 @@ use super::value::{
 };
 use crate::config::mapping::Mapping;
 use crate::config::{
-    ArchiveSettings, BackupSettings, CollectSettings, LogSettings, QuerySettings, RetentionSettings, ServerSettings,
-    Settings, StoreSettings,
+    ArchiveSettings, BackupSettings, ClientSettings, CollectSettings, LogSettings, QuerySettings, RetentionSettings,
+    ServerSettings, Settings, StoreSettings,
 };
 
 /// All of them; in the file, one section each.
@@ -36,6 +36,9 @@ pub(super) struct Options {
     pub(super) query: QueryOptions,
     #[command(flatten)]
     pub(super) backup: BackupOptions,
+    /// Of the commands, and in the file: the server asks nobody by them.
+    #[arg(skip)]
+    pub(super) client: ClientOptions,
     #[command(flatten)]
     pub(super) log: LogOptions,
 }
@@ -315,6 +318,16 @@ pub(super) struct BackupOptions {
 }
 
 #[derive(Debug, Clone, Default, Args, Deserialize)]
+#[command(next_help_heading = "Client")]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ClientOptions {
+    /// PEM file with the certificates to trust where a server is asked by https [default: those of this machine]
+    #[arg(long, env = "OBSERVABILITY_CA_FILE", value_name = "FILE")]
+    #[serde(deserialize_with = "from_file")]
+    ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, Args, Deserialize)]
 #[command(next_help_heading = "Log")]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct LogOptions {
@@ -341,6 +354,7 @@ impl Options {
         self.collect.apply(&mut settings.collect);
         self.query.apply(&mut settings.query);
         self.backup.apply(&mut settings.backup);
+        self.client.apply(&mut settings.client);
         self.log.apply(&mut settings.log);
     }
 }
@@ -434,6 +448,12 @@ impl BackupOptions {
         }
         set(&mut backup.every, self.backup_every);
         set(&mut backup.keep, self.backup_keep);
+    }
+}
+
+impl ClientOptions {
+    fn apply(self, client: &mut ClientSettings) {
+        client.ca_file = self.ca_file.or(client.ca_file.take());
     }
 }
 

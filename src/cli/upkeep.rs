@@ -7,11 +7,23 @@ use indicatif::{HumanBytes, HumanCount};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
+use super::client::{ClientError, Remote};
 use crate::archive::{ArchiveError, MovedDay};
 use crate::config::Settings;
-use crate::store::lock::{self, Holder};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, lock};
 use crate::upkeep::{Dropped, Upkeep};
+
+/// How days are to be archived.
+#[derive(Debug, Clone, Args)]
+pub struct ArchiveArguments {
+    /// How the work is to be done
+    #[command(flatten)]
+    upkeep: UpkeepArguments,
+    /// Take over an archive that belongs to another database, or to another copy of this one, which must not be used with
+    /// it any more; files that this database does not list are set aside where others take their place
+    #[arg(long, conflicts_with = "dry_run")]
+    adopt: bool,
+}
 
 /// How the work is to be done.
 #[derive(Debug, Clone, Args)]
@@ -25,7 +37,7 @@ pub struct UpkeepArguments {
 #[derive(Debug, Clone)]
 pub enum Work {
     /// Move old days into the archive.
-    Archive(UpkeepArguments),
+    Archive(ArchiveArguments),
     /// Drop older ones.
     Retention(UpkeepArguments),
 }
@@ -42,20 +54,12 @@ pub enum UpkeepError {
     /// There is no database file.
     #[error("there is no database at {}: name it with --database", .0.display())]
     NoDatabase(std::path::PathBuf),
-    /// A server has the database and cannot be told to.
-    #[error("the database is open in process {0}, which does not listen yet: try again in a second")]
-    NotListening(u32),
-    /// The server could not be reached, or broke off.
-    #[error("the server at {server} cannot be asked: {source}")]
-    Unreachable {
-        /// Its address.
-        server: String,
-        /// What went wrong.
-        source: reqwest::Error,
-    },
-    /// The server said no.
-    #[error("{0}")]
-    Refused(String),
+    /// A server has the database, which cannot be told to take over an archive.
+    #[error("the database is open in process {0}: stop that server, take the archive over, and start it again")]
+    StopFirst(u32),
+    /// The server that has the database.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// Some days stay where they were.
     #[error("{0} of the days stay in the database; the reasons are above")]
     Incomplete(usize),
@@ -64,17 +68,20 @@ pub enum UpkeepError {
 /// Does the work with the database of `settings`, or tells the server that has it open.
 pub async fn run(work: Work, settings: Settings) -> Result<(), UpkeepError> {
     match work {
-        Work::Archive(UpkeepArguments { dry_run }) => {
-            let moved = match lock::holder(&settings.store.path) {
-                Some(holder) => ask(&holder, "archive", dry_run).await?,
-                None => here(&settings, async |upkeep: Upkeep| upkeep.archive(dry_run).await).await?,
+        Work::Archive(ArchiveArguments { upkeep: UpkeepArguments { dry_run }, adopt }) => {
+            if let Some(holder) = lock::holder(&settings.store.path).filter(|_| adopt) {
+                return Err(UpkeepError::StopFirst(holder.pid));
+            }
+            let moved = match Remote::with_database(&settings.store.path)? {
+                Some(server) => ask(&server, "archive", dry_run).await?,
+                None => here(&settings, adopt, async |upkeep: Upkeep| upkeep.archive(dry_run).await).await?,
             };
             tell_moved(&moved, dry_run)
         }
         Work::Retention(UpkeepArguments { dry_run }) => {
-            let dropped = match lock::holder(&settings.store.path) {
-                Some(holder) => ask(&holder, "retention", dry_run).await?,
-                None => here(&settings, async |upkeep: Upkeep| upkeep.retention(dry_run).await).await?,
+            let dropped = match Remote::with_database(&settings.store.path)? {
+                Some(server) => ask(&server, "retention", dry_run).await?,
+                None => here(&settings, false, async |upkeep: Upkeep| upkeep.retention(dry_run).await).await?,
             };
             tell_dropped(&dropped, dry_run);
             Ok(())
@@ -85,6 +92,7 @@ pub async fn run(work: Work, settings: Settings) -> Result<(), UpkeepError> {
 /// Opens the database for as long as it takes. An interrupt ends the work between two of its steps.
 async fn here<T>(
     settings: &Settings,
+    adopt: bool,
     work: impl AsyncFnOnce(Upkeep) -> Result<T, ArchiveError>,
 ) -> Result<T, UpkeepError> {
     let path = &settings.store.path;
@@ -94,8 +102,15 @@ async fn here<T>(
     let store = Store::open(&settings.store)?;
     let stop = CancellationToken::new();
     let upkeep = Upkeep::new(&store, settings, stop.clone());
+    let ownership = store.ownership();
     let done = {
-        let mut working = std::pin::pin!(work(upkeep));
+        let mut working = std::pin::pin!(async {
+            if adopt {
+                ownership.adopt().await?;
+            }
+            ownership.check().await?;
+            work(upkeep).await
+        });
         tokio::select! {
             done = &mut working => done,
             Ok(()) = tokio::signal::ctrl_c() => {
@@ -108,21 +123,10 @@ async fn here<T>(
     Ok(done?)
 }
 
-async fn ask<T: DeserializeOwned>(holder: &Holder, work: &str, dry_run: bool) -> Result<T, UpkeepError> {
-    let server = holder.address.as_deref().ok_or(UpkeepError::NotListening(holder.pid))?;
-    let unreachable = |source| UpkeepError::Unreachable { server: server.to_owned(), source };
-    // The server is the process that holds the lock, and listens on this machine. That is what tells who it is; its
-    // certificate is for the names that other machines know it by.
-    let client = reqwest::Client::builder().no_proxy().danger_accept_invalid_certs(true).build();
-    let request = client.map_err(unreachable)?.post(format!("{server}/api/operator/{work}"));
-    let request = request.query(&[("dry_run", dry_run)]).bearer_auth(holder.token.as_str());
-    let response = request.send().await.map_err(unreachable)?;
-    let status = response.status();
-    if status.is_success() {
-        return response.json().await.map_err(unreachable);
-    }
-    let text = response.text().await.map_err(unreachable)?;
-    Err(UpkeepError::Refused(format!("{server} answered {status}: {text}")))
+async fn ask<T: DeserializeOwned>(server: &Remote, work: &str, dry_run: bool) -> Result<T, UpkeepError> {
+    let request = server.order(&format!("/api/operator/{work}")).query(&[("dry_run", dry_run)]);
+    let response = server.send(request).await?;
+    Ok(response.json().await.map_err(server.unreachable())?)
 }
 
 fn tell_moved(days: &[MovedDay], dry_run: bool) -> Result<(), UpkeepError> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokio::net::TcpStream;
 
-use crate::common::{Launch, eventually, raw};
+use crate::common::{Ended, Launch, Server, eventually, raw};
 
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls").join(name)
@@ -46,6 +46,51 @@ async fn handshakes_that_do_not_begin_make_room() {
         (answer.status() != 503).then_some(())
     })
     .await;
+}
+
+/// Runs a command in the directory of a server.
+async fn command(server: &Server, environment: &[(&str, &str)], arguments: &[&str]) -> Ended {
+    let launch = Launch::new().directory(&server.directory).arguments(arguments).environment("NO_PROXY", "*");
+    let launch = environment.iter().fold(launch, |launch, (name, value)| launch.environment(name, value));
+    tokio::task::spawn_blocking(move || launch.run()).await.unwrap()
+}
+
+#[tokio::test]
+async fn commands_speak_to_their_own_server_by_https() {
+    let server = with_tls("key.pem").tls().start().await;
+    std::fs::write(server.path().join("rows.csv"), "timestamp,symbol,last_price\n2025-10-21T12:00:00,A,1.5\n").unwrap();
+    let named = format!("https://localhost:{}", server.address.port());
+    let certificate = file("certificate.pem");
+    let certificate = certificate.to_str().unwrap();
+    let commands = [
+        &["import", "market_data", "rows.csv"][..],
+        &["export", "market_data"],
+        &["query", "SELECT count(*) AS n FROM market_data", "--format", "csv"],
+    ];
+    // Whoever holds the lock of the database is the server.
+    for arguments in [&commands[..], &[&["archive", "--dry-run"], &["retention", "--dry-run"], &["backup"]]].concat() {
+        let ended = command(&server, &[], arguments).await;
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+    }
+    std::fs::write(server.path().join("client.toml"), format!("[client]\nca_file = {certificate:?}\n")).unwrap();
+    for arguments in commands {
+        let arguments = [arguments, &["--server", &named]].concat();
+        let ended = command(&server, &[], &arguments).await;
+        assert!(ended.code == Some(1) && ended.err.contains("--ca-file"), "a stranger is not trusted: {ended:?}");
+        let trusting = [
+            (vec![], [&arguments[..], &["--ca-file", certificate]].concat()),
+            (vec![("OBSERVABILITY_CA_FILE", certificate)], arguments.clone()),
+            (vec![], [&arguments[..], &["--config", "client.toml"]].concat()),
+        ];
+        for (environment, arguments) in trusting {
+            let ended = command(&server, &environment, &arguments).await;
+            assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        }
+        for (ca_file, told) in [("nowhere.pem", "nowhere.pem"), ("rows.csv", "no certificate")] {
+            let ended = command(&server, &[], &[&arguments[..], &["--ca-file", ca_file]].concat()).await;
+            assert!(ended.code == Some(1) && ended.err.contains(told), "{ended:?}");
+        }
+    }
 }
 
 #[test]

@@ -110,6 +110,19 @@ async fn a_killed_import_goes_on_where_it_was() {
         json!([{"n": ROWS + 1}]),
         "what came since is fetched"
     );
+
+    // The database is gone, and the state of the import is still there.
+    let database = desk.path().join("data/observability.duckdb");
+    std::fs::remove_file(&database).unwrap();
+    let said = desk.run(&import).err;
+    assert!(said.contains("begins anew"), "{said}");
+    assert_eq!(desk.sql("SELECT count(*) AS n FROM market_data"), json!([{"n": ROWS + 1}]), "all rows again");
+    // And again, behind a server that has made another one already.
+    std::fs::remove_file(&database).unwrap();
+    let other = Launch::new().directory(&desk.directory).start().await;
+    let said = desk.run(&import).err;
+    assert!(said.contains("begins anew"), "{said}");
+    assert_eq!(other.sql_value("SELECT count(*) FROM market_data").await, ROWS + 1);
 }
 
 #[tokio::test]

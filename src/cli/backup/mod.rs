@@ -11,12 +11,13 @@ use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
 use tokio_util::sync::CancellationToken;
 
+use super::client::{ClientError, Remote};
 use super::options::BACKUP_LOCATION;
 use super::value::Address;
 use crate::backup::{BackupError, Place, Taken, catalog, take};
 use crate::config::Settings;
 use crate::location::Location;
-use crate::store::{Store, lock};
+use crate::store::Store;
 use bar::Bar;
 
 pub use restore::{RestoreArguments, restore};
@@ -47,20 +48,9 @@ pub enum CommandError {
     /// The working directory is gone.
     #[error("the working directory cannot be used: {0}")]
     Directory(std::io::Error),
-    /// A server has the database and cannot be told to.
-    #[error("the database is open in process {0}, which does not listen yet: try again in a second")]
-    NotListening(u32),
-    /// The server could not be reached.
-    #[error("the server at {server} cannot be asked: {source}")]
-    Unreachable {
-        /// Its address.
-        server: String,
-        /// What went wrong.
-        source: reqwest::Error,
-    },
-    /// The server said no.
-    #[error("{0}")]
-    Refused(String),
+    /// The server that has the database.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// The server ended in the middle of it.
     #[error("the server broke off ({0}): see its log; what it has left of the backup is removed by the next one")]
     BrokenOff(String),
@@ -74,8 +64,8 @@ pub async fn backup(arguments: BackupArguments, settings: Settings) -> Result<()
         return list(&location).await;
     }
     let path = &settings.store.path;
-    let taken = match lock::holder(path) {
-        Some(holder) => remote::take(&holder, named, arguments.keep).await?,
+    let taken = match Remote::with_database(path)? {
+        Some(server) => remote::take(&server, named, arguments.keep).await?,
         None if !path.exists() => return Err(CommandError::NoDatabase(path.clone())),
         None => here(&location, arguments.keep, &settings).await?,
     };

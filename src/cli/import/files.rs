@@ -36,7 +36,7 @@ pub async fn run(arguments: ImportArguments, settings: Settings) -> Result<(), I
     let mapping = arguments.mapping();
     mapping.check(table)?;
     let mut outcome = Outcome::new(arguments.common.clone())?;
-    let sink = Sink::open(arguments.common.server.clone(), &settings.store, arguments.common.dry_run)?;
+    let sink = Sink::open(arguments.common.server.clone(), &settings, arguments.common.dry_run)?;
     let mut imported = Ok(());
     for path in &arguments.files {
         imported = import(&arguments, table, &mapping, path, &sink, &mut outcome).await;

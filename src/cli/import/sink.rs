@@ -7,8 +7,9 @@ use bytes::{Bytes, BytesMut};
 use futures::{TryStreamExt, stream};
 
 use crate::batch::{BatchSender, BatchStream, WriteError};
-use crate::cli::database::{DatabaseError, Remote};
-use crate::config::StoreSettings;
+use crate::cli::client::Remote;
+use crate::cli::database::DatabaseError;
+use crate::config::Settings;
 use crate::encode::{self, Format};
 use crate::store::Store;
 use crate::tables::Table;
@@ -28,14 +29,14 @@ pub(super) enum Sink {
 
 impl Sink {
     /// The server that was named or that has the database open, else the file, which is made when there is none.
-    pub fn open(server: Option<String>, settings: &StoreSettings, dry_run: bool) -> Result<Self, DatabaseError> {
+    pub fn open(server: Option<String>, settings: &Settings, dry_run: bool) -> Result<Self, DatabaseError> {
         if dry_run {
             return Ok(Self::Nowhere);
         }
-        if let Some(server) = Remote::find(server, &settings.path)? {
+        if let Some(server) = Remote::find(server, settings)? {
             return Ok(Self::Server(server));
         }
-        let store = Store::open(settings)?;
+        let store = Store::open(&settings.store)?;
         let batches = store.batches();
         Ok(Self::Store(Box::new(store), batches))
     }
@@ -44,13 +45,22 @@ impl Sink {
     pub async fn store(&self, table: &'static Table, rows: RecordBatch) -> Result<(), DatabaseError> {
         match self {
             Self::Nowhere => Ok(()),
-            Self::Server(server) => server.ingest(table, stream_of(rows).await?).await,
+            Self::Server(server) => Ok(server.ingest(table, stream_of(rows).await?).await?),
             Self::Store(_, batches) => loop {
                 match batches.commit(table, vec![rows.clone()]).await {
                     Err(WriteError::Busy) => tokio::time::sleep(PAUSE).await,
                     outcome => return Ok(outcome?),
                 }
             },
+        }
+    }
+
+    /// Which database the rows go to, where it is known.
+    pub async fn database(&self) -> Result<Option<String>, DatabaseError> {
+        match self {
+            Self::Server(server) => Ok(server.database().await?),
+            Self::Store(store, _) => Ok(Some(store.identity().database.clone())),
+            Self::Nowhere => Ok(None),
         }
     }
 

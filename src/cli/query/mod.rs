@@ -11,7 +11,8 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use crate::batch::ReadError;
-use crate::cli::database::{self, DatabaseError, Remote};
+use crate::cli::client::Remote;
+use crate::cli::database::{self, DatabaseError};
 use crate::cli::output::OutputError;
 use crate::config::Settings;
 use crate::encode::{self, Format};
@@ -97,7 +98,7 @@ pub enum QueryError {
 pub async fn run(arguments: QueryArguments, settings: Settings) -> Result<(), QueryError> {
     let output = Output::new(arguments.format, arguments.output)?;
     let params = arguments.params.unwrap_or_default();
-    if let Some(server) = Remote::find(arguments.server, &settings.store.path)? {
+    if let Some(server) = Remote::find(arguments.server, &settings).map_err(DatabaseError::from)? {
         return remote::ask(&server, &arguments.sql, &params, output).await;
     }
     let store = database::open_existing(&settings.store)?;

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::output::Output;
 use super::{OutputFormat, QueryError};
 use crate::batch::{BatchStream, ReadError};
-use crate::cli::database::Remote;
+use crate::cli::client::Remote;
+use crate::cli::database::DatabaseError;
 use crate::encode::Format;
 
 /// Asks `server` and passes its answer on.
@@ -22,9 +23,10 @@ pub(super) async fn ask(server: &Remote, sql: &str, params: &Value, output: Outp
         .request(Method::POST, &format!("/api/sql?format={}", format.name()))
         .header(reqwest::header::CONTENT_TYPE, Format::Json.content_type())
         .body(json!({ "sql": sql, "params": params }).to_string());
-    let response = server.send(request).await?;
+    let response = server.send(request).await.map_err(DatabaseError::from)?;
     let unreachable = server.unreachable();
-    let bytes = response.bytes_stream().map_err(move |source| QueryError::from(unreachable(source)));
+    let bytes =
+        response.bytes_stream().map_err(move |source| QueryError::from(DatabaseError::from(unreachable(source))));
     if output.format() == OutputFormat::Table {
         output.table(batches(bytes).await?).await
     } else {

@@ -9,6 +9,12 @@ use crate::time;
 pub fn describe(state: &AppState, text: &mut Exposition) {
     let version = env!("CARGO_PKG_VERSION");
     text.gauge("observability_build_info", "The version that runs; always 1.", [([("version", version)], 1.0)]);
+    let identity = state.store.identity.as_ref();
+    text.gauge(
+        "observability_database_info",
+        "The database that is open; always 1.",
+        [([("identity", identity)], 1.0)],
+    );
     text.gauge("observability_uptime_seconds", "Time since the start.", one(time::monotonic_seconds()));
     process(text);
     clients(state, text);

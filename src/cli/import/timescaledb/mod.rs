@@ -90,16 +90,21 @@ pub async fn run(arguments: TimescaleArguments, settings: Settings) -> Result<()
         }
         copies.push(copy);
     }
+    // A file that is made now has none of the rows that an earlier one had.
+    let is_new = arguments.common.server.is_none() && !settings.store.path.exists();
     let mut state = State::open(arguments.state_path(&settings), server.name(), arguments.from)?;
     let mut outcome = Outcome::new(arguments.common.clone())?;
-    let sink = Sink::open(arguments.common.server.clone(), &settings.store, arguments.common.dry_run)?;
-    let mut copied = Ok(());
-    for copy in &copies {
-        copied = copy.run(&arguments, &mut server, &mut state, &sink, &mut outcome).await;
-        if copied.is_err() {
-            break;
+    let sink = Sink::open(arguments.common.server.clone(), &settings, arguments.common.dry_run)?;
+    let copied = async {
+        if state.belongs_to(sink.database().await?, is_new) {
+            say("the state of the import is of another database: it begins anew");
         }
-    }
+        for copy in &copies {
+            copy.run(&arguments, &mut server, &mut state, &sink, &mut outcome).await?;
+        }
+        Ok::<_, ImportError>(())
+    };
+    let copied = copied.await;
     sink.close().await?;
     copied?;
     outcome.finish()

@@ -49,8 +49,11 @@ pub(super) struct State {
 /// The file.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Content {
-    /// Server and database.
+    /// Server and database that rows come from.
     source: String,
+    /// The database that they go to, where it is known.
+    #[serde(default)]
+    database: Option<String>,
     /// Where the import began, if not with the oldest row; microseconds since 1970.
     from: Option<Micros>,
     /// The time of the newest row that is stored, as the server's column counts it; microseconds since 1970.
@@ -65,7 +68,7 @@ impl State {
             Ok(text) => serde_json::from_slice(&text)
                 .map_err(|error| StateError::Malformed { path: path.clone(), reason: error.to_string() })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Content { source: source.to_owned(), from, tables: BTreeMap::new() }
+                Content { source: source.to_owned(), database: None, from, tables: BTreeMap::new() }
             }
             Err(error) => return Err(StateError::Unusable { path, source: error }),
         };
@@ -74,6 +77,19 @@ impl State {
             return Err(StateError::Other { path, found, wanted });
         }
         Ok(Self { path, content })
+    }
+
+    /// Says which database the rows go to. What is stored in another one counts for nothing, and nothing is stored in
+    /// one that `is_new`. True when there was something that does not count.
+    pub fn belongs_to(&mut self, database: Option<String>, is_new: bool) -> bool {
+        let Content { database: known, tables, .. } = &mut self.content;
+        let is_other = database.is_some() && known.is_some() && *known != database;
+        *known = database.or(known.take());
+        let forgotten = (is_other || is_new) && !tables.is_empty();
+        if forgotten {
+            tables.clear();
+        }
+        forgotten
     }
 
     /// The time of the newest row of a table that is stored.
@@ -132,6 +148,17 @@ mod tests {
         for (source, from) in [("desk:5432/b", None), ("desk:5432/a", Some(0))] {
             let refused = State::open(path.clone(), source, from).err().unwrap().to_string();
             assert!(refused.contains("--state") && refused.contains("desk:5432/a"), "{refused}");
+        }
+        let named = |name: &str| Some(name.to_owned());
+        let mut state = State::open(path.clone(), "desk:5432/a", None).unwrap();
+        assert!(!state.belongs_to(named("one"), false), "an older version did not say which it was");
+        state.advance("trades", 8).unwrap();
+        for (database, is_new, forgotten) in
+            [(named("one"), false, false), (None, false, false), (named("two"), false, true), (None, true, true)]
+        {
+            let mut state = State::open(path.clone(), "desk:5432/a", None).unwrap();
+            assert_eq!(state.belongs_to(database, is_new), forgotten);
+            assert_eq!(state.position("trades"), (!forgotten).then_some(8));
         }
         fs::write(&path, "{").unwrap();
         assert!(matches!(State::open(path, "desk:5432/a", None), Err(StateError::Malformed { .. })));
