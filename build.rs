@@ -8,4 +8,13 @@ fn main() {
         // faster and stays 10 MB smaller.
         println!("cargo:rustc-link-arg-bins=-no-pie");
     }
+    // A DuckDB that is not built in is looked for where it was linked.
+    println!("cargo:rerun-if-env-changed=DUCKDB_LIB_DIR");
+    let directory = target("DUCKDB_LIB_DIR");
+    if std::env::var_os("CARGO_FEATURE_BUNDLED").is_none()
+        && !directory.is_empty()
+        && target("CARGO_CFG_TARGET_FAMILY") == "unix"
+    {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{directory}");
+    }
 }
