@@ -215,3 +215,73 @@ fn foreign(file: &OwnerFile, owner: &Owner) -> ArchiveError {
 fn absolute(path: &std::path::Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    /// Opens a database, does something, and closes it.
+    async fn with<T>(settings: &StoreSettings, work: impl AsyncFnOnce(&Store) -> T) -> T {
+        let store = Store::open(settings).unwrap();
+        let done = work(&store).await;
+        store.close().await.unwrap();
+        done
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_claim_is_known_again_wherever_the_last_process_was_killed() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = StoreSettings { path: directory.path().join("a.duckdb"), ..StoreSettings::default() };
+        let file = OwnerFile::at(&settings.archive()).unwrap();
+        let stored = async || file.read().await.unwrap().unwrap().0;
+        let confirmed = async |store: &Store| store.ownership().confirm().await;
+
+        with(&settings, confirmed).await.unwrap();
+        let first = stored().await;
+        with(&settings, confirmed).await.unwrap();
+        let second = stored().await;
+        assert_eq!(first.database, second.database);
+        assert_ne!(first.claim, second.claim, "each process has a claim of its own");
+
+        let announced = with(&settings, async |store: &Store| {
+            let announced = store.identity().new_claim();
+            store.maintenance().set_claim(announced.clone()).await.unwrap();
+            announced
+        });
+        let announced = announced.await;
+        with(&settings, confirmed).await.expect("killed before the archive was written");
+
+        let announced_again = Identity { claim: stored().await.claim, ..announced.new_claim() };
+        with(&settings, async |store: &Store| store.maintenance().set_claim(announced_again.clone()).await.unwrap())
+            .await;
+        let next = announced_again.next_claim.clone().unwrap();
+        file.write(&Owner::new(&announced.database, &next, &settings.path), &Replaces::Anything).await.unwrap();
+        with(&settings, confirmed).await.expect("killed after the archive was written");
+
+        file.write(&Owner::new(&announced.database, "another's", &settings.path), &Replaces::Anything).await.unwrap();
+        let refused = with(&settings, confirmed).await.unwrap_err();
+        assert!(matches!(refused, ArchiveError::OfACopy { .. }), "{refused}");
+        let path = directory.path().join("archive/a/identity.json");
+        std::fs::write(&path, "{").unwrap();
+        let refused = with(&settings, confirmed).await.unwrap_err();
+        assert!(refused.is_refusal() && refused.to_string().contains("archive --adopt"), "{refused}");
+        with(&settings, async |store: &Store| store.ownership().adopt().await).await.unwrap();
+        with(&settings, confirmed).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_writes_at_the_same_moment_comes_second_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = OwnerFile::at(&crate::location::Location::Directory(directory.path().join("archive"))).unwrap();
+        let owner = |claim: &str| Owner::new("a", claim, std::path::Path::new("a.duckdb"));
+        file.write(&owner("1"), &Replaces::Nothing).await.unwrap();
+        let refused = file.write(&owner("2"), &Replaces::Nothing).await.unwrap_err();
+        assert!(matches!(refused, ArchiveError::Contested { .. }), "{refused}");
+        let (found, version) = file.read().await.unwrap().unwrap();
+        file.write(&owner("3"), &Replaces::This(found.clone(), version.clone())).await.unwrap();
+        let refused = file.write(&owner("4"), &Replaces::This(found, version)).await.unwrap_err();
+        assert!(matches!(refused, ArchiveError::Contested { .. }), "{refused}");
+        assert_eq!(file.read().await.unwrap().unwrap().0.claim, "3");
+    }
+}

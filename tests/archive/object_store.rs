@@ -44,6 +44,23 @@ async fn a_bucket_is_an_archive_like_any_other() {
     assert!(!restored.path().join("elsewhere/archive").exists(), "the files are in the other bucket");
 }
 
+#[tokio::test]
+async fn a_bucket_that_does_not_answer_holds_up_no_start_and_no_row() {
+    // Bound, and nobody listens.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let launch = launch()
+        .arguments(["--archive-location", "s3://desk/archive"])
+        .environment("AWS_ENDPOINT_URL", &format!("http://{}", nobody.local_addr().unwrap()))
+        .environment("AWS_ALLOW_HTTP", "true")
+        .environment("AWS_ACCESS_KEY_ID", "key")
+        .environment("AWS_SECRET_ACCESS_KEY", "secret");
+    let server = launch.start().await;
+    assert!(server.log().contains("whose the archive is could not be seen"), "{}", server.log());
+    push_quotes(&server, &[quote(FIRST, "A", 1)]).await;
+    assert_eq!(server.sql_value("SELECT count(*) FROM market_data").await, 1);
+}
+
 fn size(directory: &std::path::Path) -> u64 {
     let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| if path.is_dir() { size(&path) } else { path.metadata().unwrap().len() }).sum()
