@@ -131,7 +131,7 @@ async fn a_backup_reads_one_moment_and_waits_for_nobody() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(&settings(&directory.path().join("desk.duckdb"))).unwrap();
     quotes(&store, MONDAY, 1.0).await;
-    let transaction = store.reader().held().begin(std::time::Duration::MAX).await.unwrap();
+    let transaction = store.reader().held().begin(Duration::MAX).await.unwrap();
     quotes(&store, MONDAY, 2.0).await;
     quotes(&store, MONDAY + DAY, 2.0).await;
     let of_moment = spans::Spans::of(&MARKET_DATA, &transaction).await.unwrap();
@@ -146,7 +146,7 @@ async fn a_backup_reads_one_moment_and_waits_for_nobody() {
     // Its end is waited for: it holds nothing up afterwards.
     drop(transaction);
     assert_eq!(everything(&store).await.rows(), 10_000);
-    store.reader().held().begin(std::time::Duration::MAX).await.unwrap();
+    store.reader().held().begin(Duration::MAX).await.unwrap();
     store.close().await.unwrap();
 }
 

@@ -7,7 +7,7 @@ use duckdb::params;
 use super::{LATEST, archived, instant, lease, list, quoted};
 use crate::archive::{key_column, may_have};
 use crate::batch::ReadError;
-use crate::store::reader::failed;
+use crate::store::job::failed;
 use crate::store::snapshot::{ArchivedDay, Snapshot};
 use crate::store::text::fill;
 use crate::tables::Table;
