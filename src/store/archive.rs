@@ -361,22 +361,6 @@ impl Maintenance {
         .await
     }
 
-    /// Notes which file is about to take the place of an archived day's, before it does.
-    pub async fn announce(
-        &self,
-        table: &'static Table,
-        day: Micros,
-        bytes: u64,
-        hash: String,
-    ) -> Result<(), MaintenanceError> {
-        self.transact(move |hands| {
-            let sql = include_str!("../../queries/archive/announce.sql");
-            hands.connection.execute(sql, params![table.name, instant(day), number(bytes), hash])?;
-            Ok(())
-        })
-        .await
-    }
-
     /// The rows of an archived day's file are fewer now: those that are gone are in the database.
     pub async fn thin_out(&self, table: &'static Table, day: FiledDay) -> Result<(), MaintenanceError> {
         self.transact(move |hands| {
@@ -492,6 +476,7 @@ impl Snapshot<'_> {
     }
 }
 
+mod announce;
 mod by_key;
 #[cfg(test)]
 mod tests;
