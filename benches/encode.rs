@@ -13,6 +13,7 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use observability_api::batch::BatchStream;
+use observability_api::budget::Allowance;
 use observability_api::encode::{Format, encode};
 use observability_api::ingest;
 use observability_api::tables::{MARKET_DATA, MarketDataRow};
@@ -43,7 +44,8 @@ fn main() {
         runtime.block_on(chunks(format, &batches, |chunk| body.extend_from_slice(chunk)));
         let body = Bytes::from(body);
         measure(&format!("decode {}", format.name()), || {
-            let decoded = ingest::decode(&MARKET_DATA, Some(format.content_type()), body.clone()).unwrap();
+            let allowance = Allowance::alone(u64::MAX);
+            let decoded = ingest::decode(&MARKET_DATA, Some(format.content_type()), body.clone(), &allowance).unwrap();
             assert_eq!(decoded.iter().map(RecordBatch::num_rows).sum::<usize>(), ROWS as usize);
             body.len()
         });

@@ -6,6 +6,7 @@
 mod ages;
 mod authority;
 pub mod mapping;
+mod memory;
 mod tls;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,6 +18,7 @@ use crate::budget::{MemoryShares, ReaderShares};
 use crate::location::Location;
 pub use ages::{ArchiveSettings, RetentionSettings, level_name, table_name};
 pub use authority::{Authority, Host, Origin};
+pub use memory::MemoryError;
 pub use tls::TlsError;
 
 /// Everything the server can be told.
@@ -67,8 +69,12 @@ pub struct ServerSettings {
     pub max_connections_per_address: Option<usize>,
     /// WebSocket clients at one time; one more is refused at the handshake.
     pub max_websocket_clients: usize,
-    /// Largest request body, in bytes after decompression.
-    pub max_body_bytes: usize,
+    /// Largest request body, in bytes after decompression; see [`Settings::max_body_bytes`].
+    pub max_body_bytes: Option<usize>,
+    /// What bodies may take while they arrive and are decoded, all together, in bytes; see [`Settings::ingest_memory`].
+    pub ingest_memory_bytes: Option<u64>,
+    /// Time that a body may stand still while it arrives.
+    pub upload_timeout: Duration,
 }
 
 /// Names and addresses of a server, beside those that it knows of itself.
@@ -112,8 +118,8 @@ pub struct StoreSettings {
     pub threads: usize,
     /// Connections for the API's own queries; see [`StoreSettings::reader_shares`].
     pub readers: usize,
-    /// Batches that may wait for the writer, in bytes.
-    pub queue_bytes: usize,
+    /// Batches that may wait for the writer, in bytes; see [`StoreSettings::queue_bytes`].
+    pub queue_bytes: Option<usize>,
     /// What stays free on the database's disk, in bytes, though never more than a sixth of the disk.
     pub min_free_bytes: u64,
     /// Where days leave the database for; without it, a directory beside the database.
@@ -131,6 +137,11 @@ impl StoreSettings {
     /// How many connections each kind of query has.
     pub fn reader_shares(&self) -> ReaderShares {
         ReaderShares::of(self.readers)
+    }
+
+    /// Batches that may wait for the writer, in bytes: their share of the memory limit unless another size is set.
+    pub fn queue_bytes(&self) -> usize {
+        self.queue_bytes.unwrap_or_else(|| usize::try_from(self.memory().queue).unwrap_or(usize::MAX))
     }
 
     /// Where archived days are: `archive/observability` beside `observability.duckdb` unless a place is named.
@@ -242,7 +253,9 @@ impl Default for ServerSettings {
             max_connections: 16_384,
             max_connections_per_address: None,
             max_websocket_clients: 10_000,
-            max_body_bytes: 64 << 20,
+            max_body_bytes: None,
+            ingest_memory_bytes: None,
+            upload_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -257,7 +270,7 @@ impl Default for StoreSettings {
             memory_limit_bytes: 2 << 30,
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             readers: 32,
-            queue_bytes: 256 << 20,
+            queue_bytes: None,
             min_free_bytes: 512 << 20,
             archive: None,
             archive_cache_bytes: 4 << 30,

@@ -22,7 +22,7 @@ use crate::listen::{self, Connections, Limits, Listener};
 use crate::live::Live;
 use crate::log::RecentLogs;
 use crate::query::{NamedQueries, Queries, QueryFileError};
-use crate::serve::{self, AppState, guard::Guard, traffic::Traffic, ws};
+use crate::serve::{self, AppState, bodies::Bodies, guard::Guard, traffic::Traffic, ws};
 use crate::store::{Failure, Store, StoreError};
 use crate::time;
 use crate::upkeep::Upkeep;
@@ -119,6 +119,7 @@ pub async fn run(
         live,
         queries,
         batches: store.batches(),
+        bodies: Bodies::new(&settings),
         store: store.monitor(),
         backups: backups.clone(),
         operator_token: store.operator_token(),

@@ -1,8 +1,10 @@
 //! The bounded way from collectors and ingest to the one writer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::Array;
+use arrow::buffer::NullBuffer;
 use arrow::record_batch::RecordBatch;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -13,6 +15,8 @@ use crate::tables::Table;
 const WAITING_WRITES: usize = 4_096;
 /// Room is counted in pages of this size, so that a 32-bit permit count reaches far enough.
 const PAGE_BYTES: usize = 1_024;
+/// What a batch takes apart from its values.
+const BATCH_BYTES: usize = 1_024;
 
 /// Batches of one table that are stored together or not at all.
 pub struct Write {
@@ -68,6 +72,19 @@ pub enum WriteError {
     Rejected(String),
 }
 
+/// Rows that are on their way to the disk.
+#[must_use = "what becomes of the rows is not known yet"]
+pub struct Submitted {
+    outcome: oneshot::Receiver<Result<(), WriteError>>,
+}
+
+impl Submitted {
+    /// Waits until the rows are committed and synced, or were not stored.
+    pub async fn committed(self) -> Result<(), WriteError> {
+        self.outcome.await.map_err(|_| WriteError::Stopping)?
+    }
+}
+
 /// The sending end: clone it freely.
 #[derive(Clone)]
 pub struct BatchSender {
@@ -103,6 +120,12 @@ impl BatchSender {
     /// Does not wait for room: [`WriteError::Busy`] tells the client to come back. [`WriteError::NoSpace`] comes at
     /// once while the disk is full, whatever waits.
     pub async fn commit(&self, table: &'static Table, batches: Vec<RecordBatch>) -> Result<(), WriteError> {
+        self.submit(table, batches)?.committed().await
+    }
+
+    /// Hands rows over as [`commit`](Self::commit) does, and does not wait until they are stored: the queue has them
+    /// and counts them.
+    pub fn submit(&self, table: &'static Table, batches: Vec<RecordBatch>) -> Result<Submitted, WriteError> {
         if let Some(shortage) = self.gate.shortage() {
             return Err(shortage.into());
         }
@@ -113,7 +136,7 @@ impl BatchSender {
             mpsc::error::TrySendError::Full(_) => WriteError::Busy,
             mpsc::error::TrySendError::Closed(_) => WriteError::Stopping,
         })?;
-        outcome.await.map_err(|_| WriteError::Stopping)?
+        Ok(Submitted { outcome })
     }
 
     /// Whether rows are refused for want of space.
@@ -142,13 +165,28 @@ impl BatchSender {
     }
 
     fn pages(&self, batches: &[RecordBatch]) -> Result<u32, WriteError> {
-        // What the rows themselves take: columns that were decoded in place all share the allocation of the whole body.
-        let columns = batches.iter().flat_map(RecordBatch::columns);
-        let bytes: usize = columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum();
+        let bytes = batch_bytes(batches);
         let too_large = WriteError::TooLarge { bytes, limit: self.limit_bytes };
         if bytes > self.limit_bytes {
             return Err(too_large);
         }
         u32::try_from(bytes.div_ceil(PAGE_BYTES)).map_err(|_| too_large)
     }
+}
+
+/// What batches take: the rows as they are going to be written, and no less than what they keep in memory.
+///
+/// Columns that were decoded in place share the allocation of the whole body, which counts once.
+fn batch_bytes(batches: &[RecordBatch]) -> usize {
+    let mut allocations = HashMap::new();
+    let mut written = BATCH_BYTES * batches.len();
+    for column in batches.iter().flat_map(RecordBatch::columns) {
+        let column = column.to_data();
+        written = written.saturating_add(column.get_slice_memory_size().unwrap_or(usize::MAX));
+        // Columns of tables have no columns within them.
+        let validity = column.nulls().map(NullBuffer::buffer);
+        allocations
+            .extend(column.buffers().iter().chain(validity).map(|buffer| (buffer.data_ptr(), buffer.capacity())));
+    }
+    written.max(allocations.values().fold(0, |sum: usize, bytes| sum.saturating_add(*bytes)))
 }

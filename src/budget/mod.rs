@@ -5,10 +5,12 @@
 //! What a budget cannot give is refused: at once, or after a bounded wait. Descriptors are divided in the same way, by
 //! [`DescriptorShares`]: between the connections of clients and everything else.
 
+mod allowance;
 mod descriptors;
 mod readers;
 mod reservation;
 
+pub use allowance::Allowance;
 pub use descriptors::DescriptorShares;
 pub use readers::ReaderShares;
 pub use reservation::{Budget, Exhausted, Reservation};

@@ -62,6 +62,11 @@ impl Budget {
         self.shared.used.load(Ordering::Acquire)
     }
 
+    /// A reservation of nothing yet.
+    pub fn empty(&self) -> Reservation {
+        Reservation { shared: Arc::clone(&self.shared), amount: 0 }
+    }
+
     /// Takes `amount` if it is there now.
     pub fn try_reserve(&self, amount: u64) -> Result<Reservation, Exhausted> {
         self.shared.take(amount, 0)?;
@@ -97,6 +102,24 @@ impl Reservation {
         self.shared.take(more, self.amount)?;
         self.amount += more;
         Ok(())
+    }
+
+    /// Takes `more`, waiting up to `patience` for others to give it back. More than there ever is fails at once.
+    pub async fn grow(&mut self, more: u64, patience: Duration) -> Result<(), Exhausted> {
+        let until = Instant::now() + patience;
+        let shared = Arc::clone(&self.shared);
+        loop {
+            // Before the look: what is given back after it is not missed.
+            let returned = shared.returned.notified();
+            tokio::pin!(returned);
+            returned.as_mut().enable();
+            match self.try_grow(more) {
+                Err(exhausted) if !exhausted.is_final() => {
+                    tokio::time::timeout_at(until, returned).await.map_err(|_| exhausted)?;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Gives back `less` of it, at most all.

@@ -34,6 +34,9 @@ pub enum Unusable {
         /// The setting that is not.
         missing: &'static str,
     },
+    /// Sizes that contradict each other.
+    #[error(transparent)]
+    Memory(#[from] crate::config::MemoryError),
     /// Certificate and key do not serve.
     #[error(transparent)]
     Tls(#[from] crate::config::TlsError),

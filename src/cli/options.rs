@@ -112,7 +112,18 @@ pub(super) struct ServerOptions {
     #[serde(deserialize_with = "from_file")]
     max_websocket_clients: Option<Whole<1, 1_000_000>>,
 
-    /// Largest body of a request, after decompression [default: 64MiB]
+    /// Memory that bodies of requests may take while they arrive and are decoded, all together; half of it while they
+    /// arrive [default: an eighth of --memory-limit]
+    #[arg(long, env = "OBSERVABILITY_INGEST_MEMORY", value_name = "SIZE")]
+    #[serde(deserialize_with = "from_file")]
+    ingest_memory: Option<Size>,
+
+    /// Time that the body of a request may stand still while it arrives; then it is given up [default: 30s]
+    #[arg(long, env = "OBSERVABILITY_UPLOAD_TIMEOUT", value_name = "TIME")]
+    #[serde(deserialize_with = "from_file")]
+    upload_timeout: Option<Span>,
+
+    /// Largest body of a request, after decompression [default: 64MiB, or half of --ingest-memory]
     #[arg(long, env = "OBSERVABILITY_MAX_BODY_SIZE", value_name = "SIZE")]
     #[serde(deserialize_with = "from_file")]
     max_body_size: Option<Size>,
@@ -157,7 +168,8 @@ pub(super) struct StoreOptions {
     #[serde(deserialize_with = "from_file")]
     readers: Option<Whole<1, 1024>>,
 
-    /// Rows that may wait to be written, by size; beyond it, ingest is told to come back later [default: 256MiB]
+    /// Rows that may wait to be written, by size; beyond it, ingest is told to come back later
+    /// [default: a sixteenth of --memory-limit]
     #[arg(long, env = "OBSERVABILITY_QUEUE_SIZE", value_name = "SIZE")]
     #[serde(deserialize_with = "from_file")]
     queue_size: Option<Size>,
@@ -373,7 +385,9 @@ impl ServerOptions {
             server.max_connections_per_address = Some(connections.into());
         }
         set(&mut server.max_websocket_clients, self.max_websocket_clients);
-        set(&mut server.max_body_bytes, self.max_body_size);
+        server.max_body_bytes = self.max_body_size.map(Into::into).or(server.max_body_bytes);
+        server.ingest_memory_bytes = self.ingest_memory.map(Into::into).or(server.ingest_memory_bytes);
+        set(&mut server.upload_timeout, self.upload_timeout);
     }
 }
 
@@ -386,7 +400,7 @@ impl StoreOptions {
         set(&mut store.memory_limit_bytes, self.memory_limit);
         set(&mut store.threads, self.threads);
         set(&mut store.readers, self.readers);
-        set(&mut store.queue_bytes, self.queue_size);
+        store.queue_bytes = self.queue_size.map(Into::into).or(store.queue_bytes);
         set(&mut store.min_free_bytes, self.min_free_space);
     }
 }

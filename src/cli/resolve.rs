@@ -24,6 +24,7 @@ pub(super) fn resolve(given: Options, mut file: Options) -> Result<Settings, Unu
     )?;
     file.apply(&mut settings);
     given.apply(&mut settings);
+    settings.check_memory()?;
     Ok(settings)
 }
 

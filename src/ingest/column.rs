@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Builder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 
+use super::error::shortened;
 use super::rows::Value;
 use super::{number, timestamp};
 use crate::tables::ColumnKind;
@@ -74,11 +75,9 @@ impl ColumnBuilder {
 
 /// What is said of digits that cannot be stored; what is no number at all is quoted.
 fn refused(digits: &str, reason: &'static str) -> String {
+    let digits = shortened(digits);
     if reason == number::NOT_A_NUMBER { format!("\"{digits}\" {reason}") } else { format!("{digits} {reason}") }
 }
-
-/// How much of a text an error shows.
-const SHOWN_CHARACTERS: usize = 60;
 
 /// A value as an error shows it.
 struct Shown<'a>(&'a Value<'a>);
@@ -88,11 +87,8 @@ impl std::fmt::Display for Shown<'_> {
         match self.0 {
             Value::Null => formatter.write_str("null"),
             Value::Boolean(value) => write!(formatter, "{value}"),
-            Value::Number(digits) => formatter.write_str(digits),
-            Value::Text(text) => match text.char_indices().nth(SHOWN_CHARACTERS) {
-                Some((end, _)) => write!(formatter, "\"{}…\"", text.get(..end).unwrap_or_default()),
-                None => write!(formatter, "\"{text}\""),
-            },
+            Value::Number(digits) => formatter.write_str(&shortened(digits)),
+            Value::Text(text) => write!(formatter, "\"{}\"", shortened(text)),
             Value::Nested => formatter.write_str("an object or array"),
         }
     }

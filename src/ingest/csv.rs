@@ -1,56 +1,127 @@
 //! CSV with a header line; an empty field is no value.
+//!
+//! A reader that is handed its buffers, so that it cannot take more of them than the table has columns, or than is counted.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
-use arrow::csv::ReaderBuilder;
-use arrow::csv::reader::Format;
-use arrow::datatypes::{DataType, Field, Schema};
-use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
+use csv_core::{ReadRecordResult, Reader};
 
 use super::error::DecodeError;
-use super::normalise::Normaliser;
+use super::meter::Meter;
+use super::normalise::sources;
 use super::rows::{RowBuilder, Value};
 use super::untrusted;
 use crate::tables::{ColumnKind, Table};
 
 const FORMAT: &str = "CSV";
 const BYTES_PER_ROW: usize = 64;
-const BATCH_ROWS: usize = 4_096;
 
 /// Every line after the header.
-pub(super) fn text(table: &'static Table, body: &[u8]) -> Result<Vec<RecordBatch>, DecodeError> {
-    let malformed = |error: ArrowError| untrusted::malformed(FORMAT)(&error);
+pub(super) fn text(table: &'static Table, body: &[u8], meter: &Meter<'_>) -> Result<Vec<RecordBatch>, DecodeError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let (header, _) = Format::default().with_header(true).infer_schema(body, Some(0)).map_err(malformed)?;
-    Normaliser::new(table, &header)?;
-
-    let texts = header.fields().iter().map(|field| Field::new(field.name(), DataType::Utf8, true));
-    let schema = Arc::new(Schema::new(texts.collect::<Vec<_>>()));
-    let reader = ReaderBuilder::new(schema.clone()).with_header(true).with_batch_size(BATCH_ROWS);
-    let mut rows = RowBuilder::new(table, BYTES_PER_ROW, body.len());
-    for batch in reader.build(body).map_err(malformed)? {
-        let batch = batch.map_err(malformed)?;
-        let columns: Vec<_> = batch.columns().iter().map(|column| column.as_string::<i32>()).collect();
-        for row in 0..batch.num_rows() {
-            rows.begin();
-            for (field, texts) in schema.fields().iter().zip(&columns) {
-                let column = rows.column(field.name())?;
-                rows.set(column, &value(table, column, texts.is_valid(row).then(|| texts.value(row))))?;
-            }
-            rows.end()?;
+    // One more than a header of the table's columns can have: whoever fills it has an unknown or a repeated one.
+    let mut records = Records::new(body, table.columns.len() + 1, meter)?;
+    let mut columns = Vec::new();
+    if let Some(header) = records.next()? {
+        sources(table, header.iter())?;
+        columns.extend(header.iter().filter_map(|name| table.position(name)));
+    } else {
+        sources(table, std::iter::empty())?;
+    }
+    let mut rows = RowBuilder::new(table, BYTES_PER_ROW, body.len(), meter)?;
+    while let Some(record) = records.next()? {
+        if record.ends.len() != columns.len() {
+            let (fields, columns, line) = (record.ends.len(), columns.len(), record.line);
+            let at_least = if fields > table.columns.len() { "or more " } else { "" };
+            return Err(malformed(format!(
+                "line {line} has {fields} {at_least}fields, and the header has {columns} columns"
+            )));
         }
+        rows.begin()?;
+        for (column, text) in columns.iter().zip(record.iter()) {
+            let name = table.columns.get(*column).map_or("", |column| column.name);
+            let column = rows.column(name)?;
+            rows.set(column, &value(table, column, text))?;
+        }
+        rows.end()?;
     }
     rows.finish()
 }
 
-fn value<'a>(table: &Table, column: usize, text: Option<&'a str>) -> Value<'a> {
-    let kind = table.columns.get(column).map(|column| column.kind);
-    match (text, kind) {
-        (None, _) => Value::Null,
-        (Some(text), Some(ColumnKind::Double | ColumnKind::BigInt | ColumnKind::Integer)) => Value::Number(text.trim()),
-        (Some(text), _) => Value::Text(Cow::Borrowed(text)),
+fn value<'a>(table: &Table, column: usize, text: &'a str) -> Value<'a> {
+    match table.columns.get(column).map(|column| column.kind) {
+        _ if text.is_empty() => Value::Null,
+        Some(ColumnKind::Double | ColumnKind::BigInt | ColumnKind::Integer) => Value::Number(text.trim()),
+        _ => Value::Text(Cow::Borrowed(text)),
     }
+}
+
+/// The records of a text, one at a time.
+struct Records<'a> {
+    reader: Reader,
+    rest: &'a [u8],
+    meter: &'a Meter<'a>,
+    /// The fields of the record at hand, one after the other.
+    text: Vec<u8>,
+    /// Where each of them ends.
+    ends: Vec<usize>,
+}
+
+/// A record: its fields, without the quotes.
+struct Record<'a> {
+    text: &'a str,
+    ends: &'a [usize],
+    line: u64,
+}
+
+impl<'a> Records<'a> {
+    fn new(body: &'a [u8], most_fields: usize, meter: &'a Meter<'a>) -> Result<Self, DecodeError> {
+        const FIRST: usize = 4 << 10;
+        meter.take(FIRST as u64)?;
+        Ok(Self { reader: Reader::new(), rest: body, meter, text: vec![0; FIRST], ends: vec![0; most_fields] })
+    }
+
+    fn next(&mut self) -> Result<Option<Record<'_>>, DecodeError> {
+        let (mut written, mut fields) = (0, 0);
+        loop {
+            let text = self.text.get_mut(written..).unwrap_or_default();
+            let ends = self.ends.get_mut(fields..).unwrap_or_default();
+            let (result, read, wrote, ended) = self.reader.read_record(self.rest, text, ends);
+            self.rest = self.rest.get(read..).unwrap_or_default();
+            written += wrote;
+            fields += ended;
+            match result {
+                // At the end of the text, being asked once more it gives what it has.
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull => self.widen()?,
+                ReadRecordResult::OutputEndsFull | ReadRecordResult::Record => break,
+                ReadRecordResult::End => return Ok(None),
+            }
+        }
+        let line = self.reader.line();
+        let text = std::str::from_utf8(self.text.get(..written).unwrap_or_default());
+        let text = text.map_err(|_| malformed(format!("the record before line {line} is not UTF-8")))?;
+        Ok(Some(Record { text, ends: self.ends.get(..fields).unwrap_or_default(), line }))
+    }
+
+    /// Twice the room for a record.
+    fn widen(&mut self) -> Result<(), DecodeError> {
+        let now = self.text.len();
+        self.meter.take(2 * now as u64)?;
+        self.text.reserve_exact(now);
+        self.text.resize(2 * now, 0);
+        Ok(())
+    }
+}
+
+impl Record<'_> {
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(self.ends).map(|(start, end)| self.text.get(start..*end).unwrap_or_default())
+    }
+}
+
+fn malformed(reason: String) -> DecodeError {
+    untrusted::malformed(FORMAT)(&reason)
 }

@@ -1,5 +1,6 @@
 //! Why a body was refused.
 
+use crate::budget::Exhausted;
 use crate::encode::Format;
 use crate::tables::Table;
 
@@ -8,8 +9,10 @@ use crate::tables::Table;
 pub enum Fault {
     /// The body is not what its content type says (400).
     Malformed,
-    /// The body holds more rows than one body may (413).
+    /// The body holds more than one body may (413).
     TooLarge,
+    /// Other bodies have what this one needs; it may be sent again (429).
+    Busy,
     /// The content type is none that is understood (415).
     UnsupportedMediaType,
     /// The body can be read, but a value or a column does not fit the table (422).
@@ -33,6 +36,24 @@ pub enum DecodeError {
     /// More rows than one body may hold.
     #[error("the body has more than {0} rows: send it in parts")]
     TooManyRows(usize),
+    /// More bytes than one body may have, once decompressed.
+    #[error("the body has more than {0} bytes: send it in parts")]
+    TooManyBytes(usize),
+    /// More memory than there is for bodies, whoever else has some of it.
+    #[error(
+        "the body unfolds to more than the {limit} bytes that there are for it: send it in parts, or raise \
+         --ingest-memory"
+    )]
+    TooLarge {
+        /// What there is.
+        limit: u64,
+    },
+    /// A form that takes far more work to read than rows are in it.
+    #[error("the body is too laborious to read, since {0}: send it in parts")]
+    TooLaborious(&'static str),
+    /// Less memory than the body needs, while others are decoded.
+    #[error("other bodies take the memory there is: try again in a second, or send less at a time")]
+    Busy,
     /// A column that the table has not.
     #[error("{at}there is no column \"{column}\" in {table}: its columns are {columns}", at = at(*.row))]
     UnknownColumn {
@@ -87,7 +108,10 @@ impl DecodeError {
         match self {
             Self::UnsupportedMediaType(_) => Fault::UnsupportedMediaType,
             Self::Malformed { .. } => Fault::Malformed,
-            Self::TooManyRows(_) => Fault::TooLarge,
+            Self::TooManyRows(_) | Self::TooManyBytes(_) | Self::TooLarge { .. } | Self::TooLaborious(_) => {
+                Fault::TooLarge
+            }
+            Self::Busy => Fault::Busy,
             Self::UnknownColumn { .. }
             | Self::MissingColumn { .. }
             | Self::Column { .. }
@@ -98,7 +122,24 @@ impl DecodeError {
 
     pub(super) fn unknown_column(table: &Table, column: &str, row: Option<usize>) -> Self {
         let columns: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
-        Self::UnknownColumn { row, column: column.to_owned(), table: table.name, columns: columns.join(", ") }
+        Self::UnknownColumn { row, column: shortened(column), table: table.name, columns: columns.join(", ") }
+    }
+}
+
+impl From<Exhausted> for DecodeError {
+    fn from(exhausted: Exhausted) -> Self {
+        if exhausted.is_final() { Self::TooLarge { limit: exhausted.limit } } else { Self::Busy }
+    }
+}
+
+/// How much of a client's own text an error shows.
+const SHOWN_CHARACTERS: usize = 200;
+
+/// The beginning of a text of any length.
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARACTERS) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 

@@ -18,6 +18,13 @@ use crate::encode::encode;
 use crate::tables::{EXECUTION_METRICS, LONGEST_TEXT, MARKET_DATA, MarketDataRow, TRADES, TradeRow};
 use crate::time::{SECOND, format_naive};
 
+mod parquet_forms;
+
+/// Reads a body that may unfold to anything that a test sends.
+fn decode(table: &'static Table, content_type: Option<&str>, body: Bytes) -> Result<Vec<RecordBatch>, DecodeError> {
+    super::decode(table, content_type, body, &Allowance::alone(1 << 30))
+}
+
 const JSON: Option<&str> = None;
 const NOON: i64 = 1_761_048_000 * SECOND;
 
@@ -388,7 +395,8 @@ fn bytes_that_are_not_of_the_format_are_malformed() {
         (Format::Csv, Bytes::from_static(b"timestamp,symbol\n2025-10-21,A,7\n")),
         (Format::Csv, Bytes::from_static(b"timestamp,symbol\n2025-10-21,\xff\n")),
     ] {
-        let error = decode(&MARKET_DATA, Some(format.content_type()), body).unwrap_err();
+        let table = if format == Format::Arrow { &TRADES } else { &MARKET_DATA };
+        let error = decode(table, Some(format.content_type()), body).unwrap_err();
         assert_eq!(error.fault(), Fault::Malformed, "{format:?}: {error}");
     }
 }
@@ -452,6 +460,16 @@ proptest! {
     #[test]
     fn a_damaged_arrow_stream_is_read_or_refused(position in 0_usize..2_000, byte in any::<u8>()) {
         let mut body = arrow_body(&[trades(5)], None).to_vec();
+        let position = position % body.len();
+        body[position] = byte;
+        let _ = decode(&TRADES, Some(Format::Arrow.content_type()), body.into());
+    }
+
+    #[test]
+    fn a_damaged_compressed_stream_is_read_or_refused(position in 0_usize..4_000, byte in any::<u8>(), lz4 in any::<bool>()) {
+        let compression = if lz4 { CompressionType::LZ4_FRAME } else { CompressionType::ZSTD };
+        let dictionary = cast(trades(300).column(2), &DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8)));
+        let mut body = arrow_body(&[replace(&trades(300), "symbol", dictionary.unwrap())], Some(compression)).to_vec();
         let position = position % body.len();
         body[position] = byte;
         let _ = decode(&TRADES, Some(Format::Arrow.content_type()), body.into());

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::error::DecodeError;
+use super::error::{DecodeError, shortened};
 
 /// Runs a library's reader over a body. Crafted bytes can make such a reader panic: that is the body's fault, and is
 /// answered as such.
@@ -15,5 +15,5 @@ pub(super) fn read<T>(format: &'static str, read: impl FnOnce() -> Result<T, Dec
 
 /// The error of a body that a library could not read.
 pub(super) fn malformed(format: &'static str) -> impl Fn(&dyn std::fmt::Display) -> DecodeError {
-    move |error| DecodeError::Malformed { format, reason: error.to_string() }
+    move |error| DecodeError::Malformed { format, reason: shortened(&error.to_string()) }
 }

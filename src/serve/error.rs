@@ -33,6 +33,15 @@ pub enum ApiError {
     /// A body larger than the limit, counted after decompression.
     #[error("the body has more than {0} bytes: send it in parts")]
     BodyTooLarge(usize),
+    /// A body that stopped arriving.
+    #[error(
+        "the body was given up: nothing of it came for {0} seconds, or too little in all; send it again, or raise \
+         --upload-timeout"
+    )]
+    UploadStalled(f64),
+    /// A query with more values than anybody asks with.
+    #[error("the body has more than {0} values: ask for less at a time")]
+    TooManyValues(usize),
     /// A compression that is not known here.
     #[error("the content encoding '{0}' is not known: send gzip, zstd, or none")]
     UnknownEncoding(String),
@@ -69,7 +78,8 @@ impl ApiError {
             Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotOperator => StatusCode::FORBIDDEN,
             Self::UnreadableBody | Self::BrokenBody(_) => StatusCode::BAD_REQUEST,
-            Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooLarge(_) | Self::TooManyValues(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UploadStalled(_) => StatusCode::REQUEST_TIMEOUT,
             Self::UnknownEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::UnknownFormat(_) => StatusCode::NOT_ACCEPTABLE,
             Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -77,6 +87,7 @@ impl ApiError {
                 Fault::Malformed => StatusCode::BAD_REQUEST,
                 Fault::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
                 Fault::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                Fault::Busy => StatusCode::TOO_MANY_REQUESTS,
                 Fault::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
             },
             Self::Read(error) => match error {

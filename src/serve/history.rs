@@ -24,8 +24,6 @@ const DEFAULT_SPAN: Micros = 3_600 * SECOND;
 
 /// Different symbols that one request may name.
 const MOST_SYMBOLS: usize = 10_000;
-/// Bytes of a request: as many symbols as it may name, and some more.
-const MOST_BYTES: usize = 1 << 20;
 
 /// What a client asked for, with its times as it wrote them.
 struct Question {
@@ -41,8 +39,8 @@ pub async fn history(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let body = validation::read(body, state.settings.server.max_body_bytes.min(MOST_BYTES)).await?;
-    let question = Question::parse(&validation::object(&headers, &body)?, time::now())?;
+    let body = validation::object(&state.bodies, &headers, body).await?;
+    let question = Question::parse(&body.members, time::now())?;
     let encoded = match format {
         Format::Json => {
             let parts = state.queries.history(&question.request);

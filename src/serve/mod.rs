@@ -7,13 +7,14 @@
 //!   `ingest` takes rows in; `export` gives them out whole; `sql` answers users' own questions.
 //! * `scrape` tells a monitoring system how the server itself does.
 //! * `operator` lets only the operator through to `backup` and `upkeep`.
-//! * `validation` reads what clients send; `respond` sends rows in any format; `error` is all that can go wrong.
+//! * `bodies` receives what clients send and has it read beside the sockets; `validation` checks it; `respond` sends rows in any format; `error` is all that can go wrong.
 //! * [`ws`] is the live stream; `docs` and `openapi` the reference.
 //!
 //! No SQL is written here and no column declared; of the store, `state` has the figures and the operator's token.
 
 mod access_log;
 mod backup;
+pub mod bodies;
 mod components;
 mod cors;
 mod docs;

@@ -17,9 +17,8 @@ pub async fn sql(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let body = validation::read(body, state.settings.server.max_body_bytes).await?;
-    let body = validation::object(&headers, &body)?;
-    let mut members = Members::of(&body);
+    let body = validation::object(&state.bodies, &headers, body).await?;
+    let mut members = Members::of(&body.members);
     let sql = members.required_text("sql").unwrap_or_default();
     let parameters = members.list_or_object("params").cloned().unwrap_or_default();
     members.finish()?;

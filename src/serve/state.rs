@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::bodies::Bodies;
 use super::guard::Guard;
 use super::traffic::Traffic;
 use super::ws;
@@ -28,6 +29,8 @@ pub struct AppState {
     pub queries: Queries,
     /// The way to the writer.
     pub batches: BatchSender,
+    /// How bodies of requests are received.
+    pub bodies: Bodies,
     /// What the store has done and what there is in it.
     pub store: Monitor,
     /// Backups, taken when they are asked for.

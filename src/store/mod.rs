@@ -134,7 +134,7 @@ impl Store {
         };
         lock_down(&connection, files.directory())?;
 
-        let (batches, receiver) = channel(settings.queue_bytes);
+        let (batches, receiver) = channel(settings.queue_bytes());
         let stop = CancellationToken::new();
         let pace = writer::Pace {
             batch_size: settings.batch_size,

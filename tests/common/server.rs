@@ -232,6 +232,13 @@ impl Server {
         self.child.id()
     }
 
+    /// The most memory that the program has had so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the program runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+    }
+
     pub fn path(&self) -> &Path {
         self.directory.path()
     }

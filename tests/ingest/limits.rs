@@ -22,6 +22,7 @@ async fn a_body_that_announces_too_much_is_refused_unread() {
     let answer = raw::exchange(server.address, request.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert!(answer.contains(r#"{"detail":""#), "{answer}");
+    assert!(answer.contains("connection: close"), "what is left of the body is not the next request: {answer}");
 }
 
 #[tokio::test]
@@ -57,6 +58,5 @@ async fn when_the_writer_is_behind_clients_are_told_when_to_come_back() {
     let too_large: Vec<_> = (0..6_000).map(|row| quote(row % 60, &row.to_string(), 1.0)).collect();
     let answer = server.post("/api/ingest/market_data", &json!(too_large)).await.expect(413);
     assert!(answer.detail().contains("parts"), "{}", answer.text());
-    assert_eq!(answer.header("connection"), "close", "what is left of the body is not the next request");
     assert_eq!(count(&server, "market_data").await, 60);
 }

@@ -1,8 +1,8 @@
 //! Pushing rows: what is taken, what is refused, and that nothing is ever half stored.
 //!
 //! `formats` pushes the same rows in every form, `keys` looks at rows that replace rows, `refusals` at bodies that are
-//! not taken, `arrow_columns` at columns that come in other types, `limits` at bodies that are too much, `labels`
-//! at many labels and long ones.
+//! not taken, `arrow_columns` at columns that come in other types, `limits` at bodies that are too much, `bombs` at those
+//! that only become too much, `uploads` at those that do not arrive, `labels` at many labels and long ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 #![allow(clippy::print_stderr)]
 
@@ -10,11 +10,13 @@
 mod common;
 
 mod arrow_columns;
+mod bombs;
 mod formats;
 mod keys;
 mod labels;
 mod limits;
 mod refusals;
+mod uploads;
 
 use reqwest::Method;
 use serde_json::{Value, json};

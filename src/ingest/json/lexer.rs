@@ -3,18 +3,20 @@
 use std::borrow::Cow;
 
 use crate::ingest::error::DecodeError;
+use crate::ingest::meter::Meter;
 use crate::ingest::rows::Value;
 
 /// Reads JSON from a body that is wholly at hand. Blanks before a token are passed over.
 pub(super) struct Lexer<'a> {
     text: &'a str,
     position: usize,
+    meter: &'a Meter<'a>,
 }
 
 impl<'a> Lexer<'a> {
-    pub(super) fn new(body: &'a [u8]) -> Result<Self, DecodeError> {
+    pub(super) fn new(body: &'a [u8], meter: &'a Meter<'a>) -> Result<Self, DecodeError> {
         match std::str::from_utf8(body) {
-            Ok(text) => Ok(Self { text, position: 0 }),
+            Ok(text) => Ok(Self { text, position: 0, meter }),
             Err(error) => Err(malformed(format!("byte {} is not UTF-8", error.valid_up_to() + 1))),
         }
     }
@@ -123,10 +125,12 @@ impl<'a> Lexer<'a> {
             let stop = rest.bytes().position(|byte| byte == b'"' || byte == b'\\' || byte < 0x20);
             let plain = rest.get(..stop.unwrap_or(rest.len())).unwrap_or_default();
             self.position += plain.len();
-            if text.is_empty() {
-                text = Cow::Borrowed(plain);
-            } else {
-                text.to_mut().push_str(plain);
+            if matches!(text, Cow::Borrowed(_)) && self.here() == Some(b'\\') {
+                text = Cow::Owned(self.room_for_string(plain.len())?);
+            }
+            match &mut text {
+                Cow::Borrowed(text) => *text = plain,
+                Cow::Owned(text) => text.push_str(plain),
             }
             match self.here() {
                 Some(b'"') => {
@@ -142,6 +146,19 @@ impl<'a> Lexer<'a> {
                 None => return Err(self.expected("the closing quote")),
             }
         }
+    }
+
+    /// Counted room for a string of which `before` bytes are passed already.
+    fn room_for_string(&self, before: usize) -> Result<String, DecodeError> {
+        let mut escaped = false;
+        let closing = self.rest().bytes().position(|byte| {
+            let closes = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            closes
+        });
+        let length = before + closing.unwrap_or(self.rest().len());
+        self.meter.take(length as u64)?;
+        Ok(String::with_capacity(length))
     }
 
     fn escape(&mut self) -> Result<char, DecodeError> {
@@ -192,9 +209,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::budget::Allowance;
 
-    fn read(text: &str) -> Result<Value<'_>, DecodeError> {
-        Lexer::new(text.as_bytes())?.value()
+    fn read(text: &str) -> Result<Value<'static>, DecodeError> {
+        let allowance = Allowance::alone(1 << 20);
+        let meter = Meter::new(&allowance, text.as_bytes());
+        let value = Lexer::new(text.as_bytes(), &meter)?.value()?;
+        Ok(match value {
+            Value::Number(digits) => Value::Number(String::from(digits).leak()),
+            Value::Text(Cow::Borrowed(text)) => Value::Text(Cow::Borrowed(String::from(text).leak())),
+            Value::Text(Cow::Owned(text)) => Value::Text(Cow::Owned(text)),
+            Value::Null => Value::Null,
+            Value::Boolean(value) => Value::Boolean(value),
+            Value::Nested => Value::Nested,
+        })
     }
 
     #[test]
@@ -218,7 +246,9 @@ mod tests {
 
     #[test]
     fn an_error_says_where() {
-        let mut lexer = Lexer::new(b"{\n  \"a\" 1}").unwrap();
+        let allowance = Allowance::alone(0);
+        let meter = Meter::new(&allowance, b"");
+        let mut lexer = Lexer::new(b"{\n  \"a\" 1}", &meter).unwrap();
         lexer.expect(b'{', "").unwrap();
         lexer.string("").unwrap();
         let error = lexer.expect(b':', "a colon").unwrap_err();

@@ -9,14 +9,15 @@ use arrow::record_batch::RecordBatch;
 
 use self::lexer::Lexer;
 use super::error::DecodeError;
+use super::meter::Meter;
 use super::rows::RowBuilder;
 use crate::encode::Format;
 use crate::tables::Table;
 
 /// An object, or an array of objects.
-pub(super) fn document(table: &'static Table, body: &[u8]) -> Result<Vec<RecordBatch>, DecodeError> {
-    let mut lexer = Lexer::new(body)?;
-    let mut rows = RowBuilder::new(table, BODY_BYTES_PER_ROW, body.len());
+pub(super) fn document(table: &'static Table, body: &[u8], meter: &Meter<'_>) -> Result<Vec<RecordBatch>, DecodeError> {
+    let mut lexer = Lexer::new(body, meter)?;
+    let mut rows = RowBuilder::new(table, BODY_BYTES_PER_ROW, body.len(), meter)?;
     match lexer.peek() {
         Some(b'{') => object(&mut lexer, &mut rows)?,
         Some(b'[') => array(&mut lexer, &mut rows)?,
@@ -34,9 +35,9 @@ pub(super) fn document(table: &'static Table, body: &[u8]) -> Result<Vec<RecordB
 }
 
 /// One object a line; blank lines do not count.
-pub(super) fn lines(table: &'static Table, body: &[u8]) -> Result<Vec<RecordBatch>, DecodeError> {
-    let mut lexer = Lexer::new(body)?;
-    let mut rows = RowBuilder::new(table, BODY_BYTES_PER_ROW, body.len());
+pub(super) fn lines(table: &'static Table, body: &[u8], meter: &Meter<'_>) -> Result<Vec<RecordBatch>, DecodeError> {
+    let mut lexer = Lexer::new(body, meter)?;
+    let mut rows = RowBuilder::new(table, BODY_BYTES_PER_ROW, body.len(), meter)?;
     while lexer.peek().is_some() {
         object(&mut lexer, &mut rows)?;
         if !lexer.at_line_end() {
@@ -49,7 +50,7 @@ pub(super) fn lines(table: &'static Table, body: &[u8]) -> Result<Vec<RecordBatc
 /// A low guess, from which room for the columns is reserved.
 const BODY_BYTES_PER_ROW: usize = 128;
 
-fn array(lexer: &mut Lexer<'_>, rows: &mut RowBuilder) -> Result<(), DecodeError> {
+fn array(lexer: &mut Lexer<'_>, rows: &mut RowBuilder<'_>) -> Result<(), DecodeError> {
     lexer.expect(b'[', "an array")?;
     if lexer.take(b']') {
         return Ok(());
@@ -63,8 +64,8 @@ fn array(lexer: &mut Lexer<'_>, rows: &mut RowBuilder) -> Result<(), DecodeError
     }
 }
 
-fn object(lexer: &mut Lexer<'_>, rows: &mut RowBuilder) -> Result<(), DecodeError> {
-    rows.begin();
+fn object(lexer: &mut Lexer<'_>, rows: &mut RowBuilder<'_>) -> Result<(), DecodeError> {
+    rows.begin()?;
     if matches!(lexer.peek(), Some(b'"' | b'[' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')) {
         return Err(rows.refuse("a row must be an object with the columns as its keys".to_owned()));
     }

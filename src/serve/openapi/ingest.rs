@@ -32,10 +32,11 @@ pub(super) fn describe(draft: Draft) -> Draft {
             .response("200", answer(stored))
             .response("400", error("The body cannot be read."))
             .response("404", error("There is no such table."))
-            .response("413", error("The body is too large."))
+            .response("408", error("The body stopped arriving."))
+            .response("413", error("The body, or what it unfolds to, is too large; send it in parts."))
             .response("415", error("The body is in a format that is not taken."))
             .response("422", error("A row does not fit; the message names row, column and reason. Nothing is stored."))
-            .response("429", error("The database is behind; try again after `Retry-After` seconds."))
+            .response("429", error("The database is behind, or there is no memory now; try again after `Retry-After` seconds."))
             .response("503", error("The server is stopping; try again after `Retry-After` seconds."))
             .response("507", error("The database's disk is full; try again after `Retry-After` seconds.")),
     )

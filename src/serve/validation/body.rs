@@ -3,25 +3,54 @@
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 
 use super::{Problem, Step};
+use crate::budget::Allowance;
 use crate::encode::Format;
+use crate::ingest::DecodeError;
+use crate::serve::bodies::Bodies;
 use crate::serve::error::ApiError;
 
-/// The whole body, of at most `limit` bytes.
-pub async fn read(body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::BodyTooLarge(limit)),
-        Err(_) => Err(ApiError::UnreadableBody),
-    }
+/// Largest body of a query: its text, parameters and lists of names.
+const QUERY_BYTES: usize = 1 << 20;
+/// Bodies up to this size are parsed at once, larger ones beside the threads that serve sockets.
+const SMALL: usize = 16 << 10;
+/// Values that the body of a query may have (what could begin or follow one counts, within texts too), and what one of
+/// them takes in memory.
+const VALUES: usize = 100_000;
+const VALUE_BYTES: u64 = 256;
+
+/// The JSON object of a request, counted as long as it is held.
+pub struct Object {
+    /// What is in it.
+    pub members: Map<String, Value>,
+    _held: Option<Allowance>,
 }
 
-/// The JSON object that `body` is. Without a content type it is taken for JSON.
-pub fn object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+/// The JSON object that the body is. Without a content type it is taken for JSON.
+pub async fn object(bodies: &Bodies, headers: &HeaderMap, body: Body) -> Result<Object, ApiError> {
+    let body = match bodies.receive(body, headers, QUERY_BYTES).await {
+        Err(ApiError::BrokenBody(_)) => return Err(ApiError::UnreadableBody),
+        received => received?,
+    };
+    let values = body.bytes.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
+    if values > VALUES {
+        return Err(ApiError::TooManyValues(VALUES));
+    }
+    if body.bytes.len() <= SMALL {
+        return Ok(Object { members: parse_object(headers, &body.bytes)?, _held: None });
+    }
+    let headers = headers.clone();
+    let reading = move |allowance: Allowance| {
+        let memory = VALUE_BYTES * values as u64 + 4 * body.bytes.len() as u64;
+        allowance.take(memory).map_err(DecodeError::from)?;
+        Ok(Object { members: parse_object(&headers, &body.bytes)?, _held: Some(allowance) })
+    };
+    bodies.read(reading).await?
+}
+
+fn parse_object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     let refused = |problem| ApiError::Validation(vec![problem]);
     if body.is_empty() {
         return Err(refused(Problem::missing(vec![Step::Name("body")], Value::Null)));
@@ -126,7 +155,7 @@ mod tests {
     use super::*;
 
     fn body(text: &str) -> Result<Map<String, Value>, Value> {
-        object(&HeaderMap::new(), text.as_bytes()).map_err(|error| match error {
+        parse_object(&HeaderMap::new(), text.as_bytes()).map_err(|error| match error {
             ApiError::Validation(problems) => json!(problems),
             other => json!(other.to_string()),
         })
@@ -184,7 +213,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
-            assert_eq!(object(&headers, b"{}").is_ok(), json, "{content_type}");
+            assert_eq!(parse_object(&headers, b"{}").is_ok(), json, "{content_type}");
         }
     }
 }

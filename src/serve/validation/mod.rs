@@ -12,7 +12,7 @@ mod moment;
 mod parameters;
 mod problem;
 
-pub use body::{object, read};
+pub use body::object;
 pub use members::Members;
 pub use moment::Moment;
 pub use parameters::Parameters;
