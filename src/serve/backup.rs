@@ -25,6 +25,7 @@ pub async fn take(
     State(state): State<AppState>,
     mut parameters: Parameters,
 ) -> Result<Response, ApiError> {
+    parameters.only(&["to", "keep"]);
     let keep = parameters.integer_within("keep", 0, 1, i64::from(u32::MAX));
     let to = parameters.text("to").map(Location::parse).transpose();
     parameters.finish()?;

@@ -70,6 +70,29 @@ impl Parameters {
         default
     }
 
+    /// `true` or `false`, and nothing else: what is nearly one of them may be about rows that would be lost. `false` when
+    /// it is absent.
+    pub fn boolean(&mut self, name: &'static str) -> bool {
+        match self.values.get(name).map(String::as_str) {
+            Some("true") => true,
+            Some("false") | None => false,
+            Some(other) => {
+                self.problems.push(Problem::no_boolean(path(name), other.into()));
+                false
+            }
+        }
+    }
+
+    /// Refuses every parameter but these, for requests that change something: a misspelled one must not do so.
+    pub fn only(&mut self, names: &[&'static str]) {
+        let mut others: Vec<_> = self.values.iter().filter(|(name, _)| !names.contains(&name.as_str())).collect();
+        others.sort_unstable();
+        let unexpected = |(name, value): (&String, &String)| {
+            Problem::unexpected(vec![Step::Name("query"), Step::Given(name.clone())], value.as_str().into())
+        };
+        self.problems.extend(others.into_iter().map(unexpected));
+    }
+
     /// A documented span.
     pub fn time_range(&mut self, name: &'static str) -> Option<TimeRange> {
         self.range(name, |input| Problem::no_choice(path(name), TIME_RANGES, input))
@@ -140,6 +163,32 @@ mod tests {
         assert_eq!(parameters.moment("start_time"), None);
         assert_eq!(parameters.problems[0].input, "2025-10-21T22:00:00 02:00");
         assert!(parameters.moment("end_time").is_some());
+    }
+
+    #[tokio::test]
+    async fn a_boolean_is_one_of_two_words() {
+        let of = async |query: &str| {
+            let mut parameters = parameters(query).await;
+            (parameters.boolean("dry_run"), parameters.problems.len())
+        };
+        assert_eq!(of("").await, (false, 0));
+        assert_eq!(of("dry_run=true").await, (true, 0));
+        assert_eq!(of("dry_run=false").await, (false, 0));
+        for text in ["1", "0", "True", "TRUE", "yes", "on", "", "%20true", "null"] {
+            assert_eq!(of(&format!("dry_run={text}")).await.1, 1, "{text:?}");
+        }
+        assert_eq!(of("dry_run").await.1, 1, "a name without a value");
+    }
+
+    #[tokio::test]
+    async fn a_parameter_that_nobody_reads_is_refused_where_it_is_asked_for() {
+        let mut parameters = parameters("dryrun=true&dry_run=true").await;
+        parameters.only(&["dry_run"]);
+        assert_eq!(
+            json!(parameters.problems),
+            json!([{ "type": "extra_forbidden", "loc": ["query", "dryrun"], "input": "true",
+                     "msg": "Extra inputs are not permitted" }])
+        );
     }
 
     #[tokio::test]

@@ -26,6 +26,8 @@ pub struct Problem {
 pub enum Step {
     /// `query` or `body`, then a name.
     Name(&'static str),
+    /// A name that the client chose.
+    Given(String),
     /// A position in a list, or in a text.
     Index(usize),
 }
@@ -99,6 +101,17 @@ impl Problem {
     pub fn no_integer(loc: Vec<Step>, input: Value) -> Self {
         let msg = "Input should be a valid integer, unable to parse string as an integer";
         Self::new("int_parsing", loc, msg, input)
+    }
+
+    /// A text that is neither `true` nor `false`.
+    pub fn no_boolean(loc: Vec<Step>, input: Value) -> Self {
+        let msg = "Input should be a valid boolean, 'true' or 'false'";
+        Self::new("bool_parsing", loc, msg, input)
+    }
+
+    /// A name that nothing has here.
+    pub fn unexpected(loc: Vec<Step>, input: Value) -> Self {
+        Self::new("extra_forbidden", loc, "Extra inputs are not permitted", input)
     }
 
     /// A number below its bound.
