@@ -18,6 +18,8 @@ use crate::store::ArchivedDay;
 
 /// How long a file that is to be replaced may be read by others.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long files may take to come that nobody waits for.
+const FETCH: Duration = Duration::from_secs(60);
 
 /// The archive's files. Clones share everything.
 #[derive(Clone)]
@@ -87,6 +89,20 @@ impl Files {
             }
         }
         Ok(lease)
+    }
+
+    /// Begins to make the files of `days` readable and returns at once; `arrived` is told when they are, or why they are not.
+    pub fn fetch(&self, days: Vec<ArchivedDay>, arrived: impl FnOnce(Result<Lease, ArchiveError>) + Send + 'static) {
+        let files = self.clone();
+        let Some(cache) = self.cache.clone() else {
+            self.runtime.spawn_blocking(move || arrived(files.lease(&days, FETCH)));
+            return;
+        };
+        self.runtime.spawn(async move {
+            let lease = files.leases.take(days.iter().map(|day| files.path(&day.file, &day.checksum)).collect());
+            let fetched = cache.fetch(days.iter().zip(lease.paths()), FETCH).await;
+            arrived(fetched.map(|()| lease));
+        });
     }
 
     /// A path for a new version of `file`, on the file system of [`Files::directory`].

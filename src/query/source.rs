@@ -4,15 +4,16 @@
 //! name of the table is a condition on the rows and buckets that they are made of.
 
 use crate::batch::ReadError;
-use crate::store::Snapshot;
 use crate::store::rollup_text::{self, Wanted};
+use crate::store::{Snapshot, ranges};
 use crate::tables::{self, TIME_COLUMN, Table};
-use crate::time::Micros;
+use crate::time::{self, Micros};
 
 use super::cover::Segment;
 
-/// Longer than all of time: one bucket for everything.
-pub const WHOLE: Micros = 1 << 62;
+/// All of time, from the first instant that is stored: one bucket for everything. Whole days, so that buckets of every level
+/// make it up.
+pub const WHOLE: Micros = time::LAST + 1 - time::FIRST;
 
 /// A place in the text of a query where a relation goes.
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +79,26 @@ pub fn buckets(
     let of_segment = |segment: &Segment, alone: bool| {
         let Segment { level, from, until } = *segment;
         Ok::<_, ReadError>(match level {
-            Some(level) => rollup_text::span(table, wanted, level, (from, until), condition),
+            Some(level) => {
+                let width = level.width();
+                let of_level = |filter: &str| rollup_text::span(table, wanted, level, (from, until), filter);
+                let stale = snapshot.stale(table, level, (from, until))?;
+                if stale.is_empty() {
+                    return Ok(of_level(condition));
+                }
+                // In their place the same buckets, computed from rows.
+                let starts =
+                    stale.iter().map(|start| format!("make_timestamp({start})")).collect::<Vec<_>>().join(", ");
+                let fresh = of_level(&format!("{condition} AND bucket NOT IN ({starts})"));
+                let ranges = ranges(stale, width);
+                let (from, until) =
+                    ranges.first().zip(ranges.last()).map_or((from, until), |(one, last)| (one.0, last.1));
+                let rows = snapshot.rows_in(table, &ranges)?;
+                let bucket = rollup_text::bucket(TIME_COLUMN, width);
+                let condition = format!("{condition} AND {bucket} IN ({starts})");
+                let computed = rollup_text::of_rows(table, wanted, &rows, &bucket, (from, until), &condition);
+                format!("({fresh}) UNION ALL ({computed})")
+            }
             None => {
                 let rows = snapshot.rows(table, from, until)?;
                 let bucket = if alone { whole.clone() } else { rollup_text::bucket_from(TIME_COLUMN, width, from) };
@@ -102,6 +122,12 @@ pub fn buckets(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::LEVELS;
+
+    #[test]
+    fn the_whole_is_made_of_whole_buckets_of_every_level() {
+        assert!(LEVELS.iter().all(|level| WHOLE % level.width() == 0 && time::FIRST % level.width() == 0));
+    }
 
     #[test]
     fn sources_are_found_with_their_conditions() {

@@ -81,6 +81,7 @@ fn rollups(state: &AppState) -> Option<Value> {
                 "state": if progress.is_filling() { "filling" } else { "current" },
                 "lag_seconds": time::seconds(progress.lag),
                 "share": progress.share,
+                "stale_hours": progress.stale_hours,
             });
             ((*table).to_owned(), object)
         })

@@ -11,14 +11,14 @@ use futures::TryStreamExt;
 use super::job::failed;
 use super::maintenance::{Hands, Maintenance, MaintenanceError};
 use super::reader::Reader;
-use super::rollup::{Level, rows_begin};
+use super::rollup::{FINEST, Level, Reach, TimeRange, marks, rows_begin};
 use super::snapshot::{ArchivedDay, Snapshot, Statement};
 use super::text::fill;
 use super::value::Value;
 use crate::archive::{ArchiveError, Content, Files, Lease};
 use crate::batch::{BatchStream, ReadError};
 use crate::tables::{TIME_COLUMN, Table, column};
-use crate::time::{DAY, Micros};
+use crate::time::{self, DAY, Micros};
 
 /// The instants that the database knows; a question may be about any.
 const EARLIEST: Micros = -9_223_372_022_400_000_000;
@@ -66,6 +66,31 @@ pub(super) fn rows_of(
     Ok((relation, Some(lease)))
 }
 
+/// The rows of a table in time ranges as one relation, which reads nothing that lies between them. Holds at least those rows.
+pub(super) fn rows_in(
+    connection: &Connection,
+    files: &Files,
+    limit: Duration,
+    table: &Table,
+    ranges: &[TimeRange],
+) -> Result<(String, Vec<Lease>), ReadError> {
+    let mut leases = Vec::new();
+    let mut parts = Vec::new();
+    for (from, until) in ranges {
+        let (rows, lease) = rows_of(connection, files, limit, table, *from, *until)?;
+        leases.extend(lease);
+        parts.push(if ranges.len() == 1 { rows } else { rows_between(table, &rows, (*from, *until)) });
+    }
+    Ok((if parts.len() == 1 { parts.concat() } else { format!("({})", parts.join(" UNION ALL ")) }, leases))
+}
+
+fn rows_between(table: &Table, rows: &str, (from, until): TimeRange) -> String {
+    fill(include_str!("../../queries/archive/range.sql"), table)
+        .replace("{rows}", rows)
+        .replace("{from}", &from.to_string())
+        .replace("{until}", &until.to_string())
+}
+
 /// The archived days of a table that have an instant from `start` to `end`, oldest first.
 pub(super) fn archived(
     connection: &Connection,
@@ -95,10 +120,15 @@ pub(super) fn archived(
 
 /// Makes the files of days readable for as long as the lease lives.
 fn lease(files: &Files, days: &[ArchivedDay], limit: Duration) -> Result<Lease, ReadError> {
-    files.lease(days, limit).map_err(|error| match error {
+    files.lease(days, limit).map_err(unreadable)
+}
+
+/// What it means for a question that a file cannot be read.
+pub(super) fn unreadable(error: ArchiveError) -> ReadError {
+    match error {
         ArchiveError::Read(error) => error,
         other => ReadError::Archive(other.to_string()),
-    })
+    }
 }
 
 /// The end of the last archived day of a table.
@@ -317,7 +347,8 @@ fn of_level(sql: &str, table: &Table, level: Level) -> String {
 }
 
 impl Maintenance {
-    /// Drops the buckets of a level of a table's roll-ups before an instant. Returns how many there were.
+    /// Drops the buckets of a level of a table's rollups before an instant, but none that wider ones are still to be made of.
+    /// Returns how many there were.
     pub async fn drop_buckets(
         &self,
         table: &'static Table,
@@ -325,6 +356,7 @@ impl Maintenance {
         before: Micros,
     ) -> Result<u64, MaintenanceError> {
         self.transact(move |hands| {
+            let before = before.min(made_to_the_day(&Reach::read(hands.connection, table)?));
             hands.bounds.kept_from(table, level, before);
             let dropped = of_level(include_str!("../../queries/rollup/drop.sql"), table, level);
             let dropped = hands.connection.execute(&dropped, [instant(before)])?;
@@ -370,7 +402,7 @@ impl Maintenance {
         .await
     }
 
-    /// Makes the roll-ups again that rows of these instants and labels are in.
+    /// Marks the rollups as stale that rows of these instants and labels are in.
     pub async fn roll_up_again(
         &self,
         table: &'static Table,
@@ -379,20 +411,25 @@ impl Maintenance {
         self.transact(move |hands| {
             let Some(roller) = hands.roller(table) else { return Ok(()) };
             let mut past = roller.past();
-            for (instant, label) in rows.iter().filter(|(instant, _)| *instant < roller.position().0) {
+            let before = past.before();
+            for (instant, label) in rows.iter().filter(|(instant, _)| *instant < before) {
                 past.add(*instant, label);
             }
-            Ok(roller.mend(hands.connection, &past)?)
+            Ok(roller.mark(hands.connection, &mut past)?)
         })
         .await
     }
 
     /// Deletes what the database has of a day, and forgets the day's file. Returns how many rows the database had. Fails with
-    /// [`MaintenanceError::Overtaken`] when rows of the day came in since [`touched`](Maintenance::touched) said `touched`.
+    /// [`MaintenanceError::Overtaken`] when rows of the day came in since [`touched`](Maintenance::touched) said `touched`, or
+    /// when rollups of the day are still to be refreshed: nothing could make them without the rows.
     pub async fn drop_day(&self, table: &'static Table, day: Micros, touched: u64) -> Result<u64, MaintenanceError> {
         self.transact(move |hands| {
             if hands.touched.count(table, day) != touched {
                 return Err(overtaken(table));
+            }
+            if !marks::waiting(hands.connection, table, FINEST, (day, day.saturating_add(DAY)))?.is_empty() {
+                return Err(MaintenanceError::Overtaken(format!("rollups of {} are being refreshed", table.name)));
             }
             let deleted = delete_day(hands.connection, table, day)?;
             forget(hands.connection, table, day)?;
@@ -417,6 +454,11 @@ impl Maintenance {
         })
         .await
     }
+}
+
+/// The first instant of the day in which the rollups of a table end: those of every level reach as far as there.
+fn made_to_the_day(reach: &Reach) -> Micros {
+    time::day_start(reach.of(FINEST).1)
 }
 
 /// Whether an archived day has rows in the database; `None` for a day that is not archived.
@@ -464,6 +506,13 @@ impl Snapshot<'_> {
         }
         let (relation, lease) = rows_of(self.connection, &self.shared.files, self.limit, table, from, until)?;
         self.leases.borrow_mut().extend(lease);
+        Ok(relation)
+    }
+
+    /// The rows of a table in time ranges as a relation for FROM, which reads nothing that lies between them.
+    pub fn rows_in(&self, table: &Table, ranges: &[TimeRange]) -> Result<String, ReadError> {
+        let (relation, leases) = rows_in(self.connection, &self.shared.files, self.limit, table, ranges)?;
+        self.leases.borrow_mut().extend(leases);
         Ok(relation)
     }
 

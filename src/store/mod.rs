@@ -11,6 +11,7 @@
 mod active;
 mod archive;
 mod checkpoint;
+mod clock;
 mod commit;
 mod contents;
 mod error;
@@ -52,6 +53,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 pub use archive::{FiledDay, HotDay};
+pub use clock::ClockRecord;
 pub use contents::{Contents, Measured};
 pub use error::StoreError;
 pub use failure::Failure;
@@ -62,7 +64,7 @@ pub use monitor::Monitor;
 pub use pool::{Purpose, Usage};
 pub use reader::Reader;
 pub use recover::Loss;
-pub use rollup::{FINEST, LEVELS, Level, Rolled, Rollups, TableRollup, text as rollup_text};
+pub use rollup::{FINEST, LEVELS, Level, Rolled, Rollups, TableRollup, ranges, text as rollup_text};
 pub use snapshot::{ArchivedDay, Done, NewestFirst, Snapshot, Statement, Statements};
 pub use transaction::ReadTransaction;
 pub use value::Value;
@@ -88,6 +90,7 @@ pub struct Store {
     failure: Failure,
     monitor: Monitor,
     losses: Vec<Loss>,
+    clock: ClockRecord,
     stop: CancellationToken,
     writer: std::thread::JoinHandle<()>,
 }
@@ -105,6 +108,7 @@ impl Store {
         schema::migrate(&connection)?;
         recover::report(&connection, &losses)?;
         let identity = Identity::of(&connection)?;
+        let clock = clock::read(&connection)?;
         let (failure, rollups) = (Failure::default(), Rollups::default());
         let files = Files::new(&settings.archive(), &settings.archive_cache(), settings.archive_cache_bytes)
             .map_err(Box::new)?;
@@ -173,6 +177,7 @@ impl Store {
             failure,
             monitor,
             losses,
+            clock,
             stop,
             writer,
         })
@@ -226,6 +231,11 @@ impl Store {
     /// What could not be taken over from the log of the last run.
     pub fn losses(&self) -> &[Loss] {
         &self.losses
+    }
+
+    /// What the database remembered of the wall clock when it was opened.
+    pub fn clock(&self) -> ClockRecord {
+        self.clock
     }
 
     /// Tells others where this server can be asked.

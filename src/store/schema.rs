@@ -24,7 +24,7 @@ macro_rules! migrations {
 }
 
 static MIGRATIONS: &[Migration] =
-    migrations![1 "001_tables", 2 "002_rollups", 3 "003_archive", 4 "004_archive_identity"];
+    migrations![1 "001_tables", 2 "002_rollups", 3 "003_archive", 4 "004_archive_identity", 5 "005_stale_buckets"];
 
 /// The newest schema that this program knows.
 pub fn version() -> i64 {

@@ -10,7 +10,7 @@ use super::archive;
 use super::job::failed;
 use super::reader::Shared;
 use super::rollup::text::fill;
-use super::rollup::{LEVELS, Made, Reach, Rolled};
+use super::rollup::{LEVELS, Level, Made, Reach, Rolled, TimeRange, marks};
 use super::value::{Value, bind};
 use crate::archive::Lease;
 use crate::batch::ReadError;
@@ -149,6 +149,15 @@ impl<'a> Snapshot<'a> {
     /// The levels of a table's roll-ups that hold anything, coarsest first.
     pub fn rolled(&self, table: &Table) -> Vec<Rolled> {
         self.shared.bounds.rolled(table, &self.made)
+    }
+
+    /// The buckets of a level in a time range that late rows have made stale, ascending: they say less than the rows do, of
+    /// which they are to be computed. Nearly always there are none, and the database is not asked.
+    pub fn stale(&self, table: &Table, level: Level, range: TimeRange) -> Result<Vec<Micros>, ReadError> {
+        if !self.shared.bounds.may_be_stale(table, &self.made) {
+            return Ok(Vec::new());
+        }
+        marks::waiting(self.connection, table, level, range).map_err(failed)
     }
 
     /// About how many rows a second a table has where its roll-ups end; `None` while it is not known.

@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use arrow::array::TimestampMicrosecondArray;
 use duckdb::Connection;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -19,8 +18,7 @@ use super::rollup::{Bounds, Past, Reach, Roller, Stepped, Worker};
 use super::space::Space;
 use super::table_writer::{TableWriteError, TableWriter};
 use crate::batch::{BatchReceiver, Shortage, Write, WriteError};
-use crate::tables::{TABLES, TIME_COLUMN, Table, column};
-use crate::time::Micros;
+use crate::tables::{TABLES, Table};
 
 /// Writes that one transaction takes at the most: enough to share a sync, few enough to keep it short.
 const GROUP: usize = 256;
@@ -56,7 +54,7 @@ enum Woken {
     Closed,
     /// There is something else to do.
     Task(Task),
-    /// Buckets have been made.
+    /// A step of a rollup has ended.
     Rolled(Stepped),
 }
 
@@ -89,16 +87,17 @@ impl Writer {
         space: Space,
         checkpoints: Checkpoints,
     ) -> Result<Self, StoreError> {
+        let worker = Worker::start(connection.try_clone()?, shared.clone())
+            .map_err(|error| StoreError::Writer(error.to_string()))?;
         let writers = |table| {
             begin_bounds(&connection, table, &shared.bounds)?;
+            let context = (shared.files.clone(), shared.bounds.clone(), worker.arrivals());
             Ok::<_, duckdb::Error>((
                 TableWriter::new(&connection, table, pace.watermark_bytes)?,
-                Roller::new(&connection, table, pace.rollup_interval, shared.files.clone())?,
+                Roller::new(&connection, table, pace.rollup_interval, context)?,
             ))
         };
         let tables = TABLES.into_iter().map(writers).collect::<Result<_, _>>()?;
-        let worker = Worker::start(connection.try_clone()?, shared.clone())
-            .map_err(|error| StoreError::Writer(error.to_string()))?;
         let (gathered, gathering_since) = (Vec::new(), None);
         let touched = TouchedDays::default();
         Ok(Self {
@@ -137,7 +136,10 @@ impl Writer {
                         bounds: &self.shared.bounds,
                         shared: &self.shared,
                     });
-                    self.tables.iter_mut().for_each(|(writer, _)| writer.archive_changed());
+                    for (writer, roller) in &mut self.tables {
+                        writer.archive_changed();
+                        roller.maintained(&self.connection);
+                    }
                     self.keep_log_short();
                     continue;
                 }
@@ -194,7 +196,7 @@ impl Writer {
                 self.tasks.close();
                 Woken::Open
             }
-            stepped = self.worker.made() => Woken::Rolled(stepped),
+            reported = self.worker.reported() => reported.map_or(Woken::Open, Woken::Rolled),
             () = sleep_until(due) => Woken::Open,
         }
     }
@@ -294,9 +296,6 @@ impl Writer {
             return Err(TableWriteError::Commit(CommitError::Refused));
         }
         self.space.check(group.iter().map(Write::bytes).sum())?;
-        if group.iter().any(|write| self.worker.is_in_the_way_of(write.table, || oldest(write))) {
-            self.settle();
-        }
         let started = Instant::now();
         commit::begin(&self.connection, &self.shared)?;
         let mut pasts: Vec<Past> = self.tables.iter().map(|(_, roller)| roller.past()).collect();
@@ -316,6 +315,7 @@ impl Writer {
             }
             Err(_) => {
                 counts.failed_commits.fetch_add(1, Ordering::Relaxed);
+                self.tables.iter_mut().for_each(|(_, roller)| roller.rolled_back());
                 // A commit that failed has ended the transaction already.
                 commit::roll_back(&self.connection, &self.shared);
             }
@@ -338,8 +338,8 @@ impl Writer {
             let of_table = |table: &'static Table| move |write: &&Write| std::ptr::eq(write.table, table);
             let writes = group.iter().filter(of_table(writer.table()));
             writer.store(&self.connection, writes.flat_map(|write| &write.batches), past)?;
-            // After the rows: what is made again of them reads both tiers.
-            roller.mend(&self.connection, past)?;
+            // After the rows: what is computed again is made of them.
+            roller.keep_exact(&self.connection, past)?;
         }
         Ok(())
     }
@@ -362,12 +362,12 @@ impl Writer {
         }
     }
 
-    /// Begins to make complete buckets, those of the table that waits longest, if none are being made.
+    /// Begins the next step of a rollup, for the table that waits longest, if none is under way.
     fn roll_up(&mut self) {
         if !self.worker.is_busy() {
             let due = self.tables.iter_mut().filter(|(_, roller)| roller.is_due());
             if let Some((_, roller)) = due.min_by_key(|(_, roller)| roller.due())
-                && let Some(step) = roller.step()
+                && let Some(step) = roller.step(&self.connection)
             {
                 self.worker.begin(step);
             }
@@ -377,7 +377,8 @@ impl Writer {
         }
     }
 
-    /// Waits until no buckets are being made: what follows would get in their way.
+    /// Waits until no step of a rollup is under way: what follows would get in its way. No step waits for anything but the
+    /// engine.
     fn settle(&mut self) {
         if let Some(stepped) = self.worker.wait() {
             self.rolled(stepped);
@@ -388,15 +389,10 @@ impl Writer {
         let mut rollers = self.tables.iter_mut().map(|(_, roller)| roller);
         let Some(roller) = rollers.find(|roller| std::ptr::eq(roller.table(), stepped.table)) else { return };
         match roller.stepped(stepped) {
-            Ok(until) => self.shared.bounds.made_until(roller.table(), until),
-            Err(error) if error.is_want_of_memory() => {
-                tracing::warn!(table = roller.table().name, %error, "a rollup waits for memory");
-                self.shared.memory.reclaim();
-            }
-            Err(error) => {
-                self.shared.failure.notice(&error.to_string());
-                tracing::error!(table = roller.table().name, %error, "a roll-up was not made; rows answer in its place");
-            }
+            Ok(Some(until)) => self.shared.bounds.made_until(roller.table(), until),
+            Ok(None) => {}
+            Err(error) if error.is_want_of_memory() => drop(self.shared.memory.reclaim()),
+            Err(error) => self.shared.failure.notice(&error.to_string()),
         }
     }
 }
@@ -405,12 +401,6 @@ impl Writer {
 fn begin_bounds(connection: &Connection, table: &Table, bounds: &Bounds) -> Result<(), duckdb::Error> {
     bounds.begin(table, &Reach::read(connection, table)?, archive_end(connection, table)?);
     Ok(())
-}
-
-/// The oldest instant of a write's rows.
-fn oldest(write: &Write) -> Option<Micros> {
-    let times = write.batches.iter().filter_map(|batch| column::<TimestampMicrosecondArray>(batch, TIME_COLUMN).ok());
-    times.filter_map(arrow::compute::min).min()
 }
 
 fn rows(write: &Write) -> usize {

@@ -96,16 +96,24 @@ impl Retention {
             let stay = self.let_go(table, &hot).await?;
             hot.retain(|day| !stay.contains(&day.start));
             archived.retain(|day| !stay.contains(&day.start));
+            let mut first_kept = stay.first().copied();
             for day in days(&hot, &archived) {
+                // Oldest first, and none after one that stays: rollups are as they were before the first row that is kept.
+                if first_kept.is_some_and(|first| day > first) {
+                    break;
+                }
                 let unchanged = touched.get(&day).copied().unwrap_or_default();
                 match self.maintenance.drop_day(table, day, unchanged).await {
-                    Err(MaintenanceError::Overtaken(_)) => {
-                        tracing::info!(table = table.name, date = date(day), "a day stays: rows came in meanwhile");
-                        hot.retain(|hot| hot.start != day);
-                        archived.retain(|archived| archived.start != day);
+                    Err(MaintenanceError::Overtaken(reason)) => {
+                        tracing::info!(table = table.name, date = date(day), reason, "a day stays");
+                        first_kept = Some(day);
                     }
                     done => drop(done?),
                 }
+            }
+            if let Some(first) = first_kept {
+                hot.retain(|day| day.start < first);
+                archived.retain(|day| day.start < first);
             }
         }
         let days = days(&hot, &archived);
@@ -161,12 +169,14 @@ impl Retention {
         before: Micros,
         dry_run: bool,
     ) -> Result<Option<Dropped>, ArchiveError> {
-        let rows = self.reader.buckets_before(table, level, before, LIMIT).await?;
+        // Wider buckets have to be made of them first. A table that is silent keeps the narrow ones of its last day.
+        let before = before.min(time::day_start(self.reader.rolled_until(table)));
+        let mut rows = self.reader.buckets_before(table, level, before, LIMIT).await?;
         if rows == 0 {
             return Ok(None);
         }
         if !dry_run {
-            self.maintenance.drop_buckets(table, level, before).await?;
+            rows = self.maintenance.drop_buckets(table, level, before).await?;
             tracing::info!(
                 table = table.name,
                 level = level.name(),

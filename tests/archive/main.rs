@@ -3,7 +3,7 @@
 //! * `desk` pushes days of rows and runs the commands; `answers` asks every door about them.
 //! * `moving` archives, with rows that come too late, and compares answers to the byte.
 //! * `kills` ends the program in the middle of it, again and again. `ARCHIVE_ROUNDS` says how often, 6 unless it is set.
-//! * `retention` drops days; `object_store` does it all in a bucket; `fills` looks for one row.
+//! * `retention` drops days, `sequences` in any order with rows and restarts; `object_store` does it all in a bucket; `fills` looks for one row.
 //! * `ownership` lets several databases want one archive; `damage` damages its files, and copies of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 #![allow(clippy::print_stderr)]
@@ -20,3 +20,4 @@ mod moving;
 mod object_store;
 mod ownership;
 mod retention;
+mod sequences;

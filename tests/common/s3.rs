@@ -46,6 +46,21 @@ impl S3 {
         removed.expect("the object is there");
     }
 
+    /// Stops answering, as a bucket out of reach, until [`answer_again`](Self::answer_again).
+    pub fn stop_answering(&self) {
+        self.signal("STOP");
+    }
+
+    /// Answers what was asked meanwhile, and goes on.
+    pub fn answer_again(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
     /// Lets a program use the server, in the way that its users do.
     pub fn known_to(&self, launch: Launch) -> Launch {
         launch

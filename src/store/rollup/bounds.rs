@@ -2,12 +2,16 @@
 //! database first.
 //!
 //! A question has to know it as of its own transaction. What is known of the past is enough for that: up to where buckets are
-//! made only grows, and is told after the commit, so that a question takes what was told before its transaction began. From
+//! made grows, and is told after the commit, so that a question takes what was told before its transaction began. From
 //! where on they are kept, and which days are archived, is told before the commit, so that a question takes what is told
-//! after its transaction has begun.
+//! after its transaction has begun. That buckets end earlier is told before the commit as well, and a question whose
+//! transaction began while it was told begins once more.
+//!
+//! Whether some of them are stale is told in the same two ways, by two counts: buckets are marked before the commit that marks
+//! them, and refreshed after the one that refreshes them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use super::reach::BEGINNING;
 use super::{FINEST, LEVELS, Level, Reach};
@@ -20,10 +24,11 @@ pub struct Bounds {
     tables: Arc<[TableBounds; TABLES.len()]>,
 }
 
-/// Up to where the buckets of every table are made, as it was told at one moment.
+/// Up to where the buckets of every table are made, and which marks of stale ones are gone, as it was told at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Made {
     tables: [Micros; TABLES.len()],
+    refreshed: [u64; TABLES.len()],
 }
 
 /// How far one level of a table's roll-ups reaches.
@@ -43,12 +48,17 @@ struct TableBounds {
     /// Where each level begins.
     from: [AtomicI64; LEVELS.len()],
     archived: AtomicI64,
+    /// How often buckets were marked as stale, and how many of these marks have been worked off.
+    marked: AtomicU64,
+    refreshed: AtomicU64,
 }
 
 impl Default for TableBounds {
     fn default() -> Self {
         let beginning = || AtomicI64::new(BEGINNING);
-        Self { made: beginning(), from: [beginning(), beginning(), beginning()], archived: beginning() }
+        let (marked, refreshed) = (AtomicU64::new(0), AtomicU64::new(0));
+        let from = [beginning(), beginning(), beginning()];
+        Self { made: beginning(), from, archived: beginning(), marked, refreshed }
     }
 }
 
@@ -74,6 +84,37 @@ impl Bounds {
         self.of(table, |bounds| bounds.made.fetch_max(until, Ordering::AcqRel));
     }
 
+    /// Buckets from an instant on are about to be given up.
+    pub(in crate::store) fn made_only_until(&self, table: &Table, until: Micros) {
+        self.of(table, |bounds| bounds.made.fetch_min(until, Ordering::AcqRel));
+    }
+
+    /// Buckets are about to be marked as stale.
+    pub(in crate::store) fn mark(&self, table: &Table) {
+        if let Some(bounds) = self.find(table) {
+            bounds.marked.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// No bucket is marked any more, and the transaction is committed. To be told by the thread that marks.
+    pub(in crate::store) fn refreshed(&self, table: &Table) {
+        if let Some(bounds) = self.find(table) {
+            bounds.refreshed.store(bounds.marked.load(Ordering::Acquire), Ordering::Release);
+        }
+    }
+
+    /// Whether buckets may be stale that a question sees whose transaction began after `made` was told: to be asked after it
+    /// has begun.
+    pub(in crate::store) fn may_be_stale(&self, table: &Table, made: &Made) -> bool {
+        let refreshed = place(table).and_then(|place| made.refreshed.get(place)).copied();
+        self.find(table).map(|bounds| bounds.marked.load(Ordering::Acquire)) != refreshed
+    }
+
+    /// Whether marks have been told that are not worked off.
+    pub(in crate::store) fn is_marked(&self, table: &Table) -> bool {
+        self.may_be_stale(table, &self.made())
+    }
+
     /// Buckets of a level before an instant are about to be dropped.
     pub(in crate::store) fn kept_from(&self, table: &Table, level: Level, from: Micros) {
         let place = LEVELS.iter().position(|known| *known == level);
@@ -92,7 +133,11 @@ impl Bounds {
     /// Up to where buckets are made: to be asked before a transaction begins.
     pub fn made(&self) -> Made {
         let made = |bounds: &TableBounds| bounds.made.load(Ordering::Acquire);
-        Made { tables: std::array::from_fn(|place| self.tables.get(place).map_or(BEGINNING, made)) }
+        let refreshed = |bounds: &TableBounds| bounds.refreshed.load(Ordering::Acquire);
+        Made {
+            tables: std::array::from_fn(|place| self.tables.get(place).map_or(BEGINNING, made)),
+            refreshed: std::array::from_fn(|place| self.tables.get(place).map_or(0, refreshed)),
+        }
     }
 
     /// The levels of a table's roll-ups that hold anything, coarsest first: to be asked after a transaction has begun.
@@ -114,7 +159,11 @@ impl Bounds {
 
     fn of(&self, table: &Table, bound: impl FnOnce(&TableBounds) -> Micros) -> Micros {
         // Every table is among them.
-        place(table).and_then(|place| self.tables.get(place)).map_or(Micros::MAX, bound)
+        self.find(table).map_or(Micros::MAX, bound)
+    }
+
+    fn find(&self, table: &Table) -> Option<&TableBounds> {
+        place(table).and_then(|place| self.tables.get(place))
     }
 }
 
@@ -146,5 +195,22 @@ mod tests {
         assert_eq!(bounds.rolled(&MARKET_DATA, &made).len(), 2, "there is none left of before");
         assert_eq!(bounds.rolled(&TRADES, &made), []);
         assert_eq!(bounds.archive_end(&MARKET_DATA), BEGINNING);
+        bounds.made_only_until(&MARKET_DATA, 60 * SECOND);
+        assert_eq!(bounds.made().until(&MARKET_DATA), 60 * SECOND, "what was in the future is given up");
+    }
+
+    #[test]
+    fn a_question_looks_for_stale_buckets_whenever_its_transaction_may_see_some() {
+        let bounds = Bounds::default();
+        let before = bounds.made();
+        assert!(!bounds.may_be_stale(&MARKET_DATA, &before));
+        bounds.mark(&MARKET_DATA);
+        assert!(bounds.may_be_stale(&MARKET_DATA, &before), "they are marked before the commit");
+        let while_marked = bounds.made();
+        bounds.refreshed(&MARKET_DATA);
+        assert!(bounds.may_be_stale(&MARKET_DATA, &before), "its transaction began between the two");
+        assert!(bounds.may_be_stale(&MARKET_DATA, &while_marked), "its transaction may be older than the refresh");
+        assert!(!bounds.may_be_stale(&MARKET_DATA, &bounds.made()));
+        assert!(!bounds.may_be_stale(&TRADES, &while_marked));
     }
 }

@@ -25,12 +25,14 @@ pub struct Past {
     stale: HashMap<Box<str>, BTreeSet<Micros>>,
     /// The first instants of the days that gain, change or lose rows.
     days: BTreeSet<Micros>,
+    marked: BTreeSet<Micros>,
 }
 
 impl Past {
     /// Nothing is stale yet; what is rolled up lies before `before`.
     pub fn new(table: &Table, before: Micros) -> Self {
-        Self { label: table.label, before, seen: None, rows: 0, stale: HashMap::new(), days: BTreeSet::new() }
+        let (days, marked) = (BTreeSet::new(), BTreeSet::new());
+        Self { label: table.label, before, seen: None, rows: 0, stale: HashMap::new(), days, marked }
     }
 
     /// What is rolled up lies before this.
@@ -83,11 +85,19 @@ impl Past {
         }
     }
 
-    /// The first and the last stale bucket.
-    pub fn span(&self) -> Option<(Micros, Micros)> {
-        let first = self.stale.values().filter_map(|buckets| buckets.first()).min()?;
-        let last = self.stale.values().filter_map(|buckets| buckets.last()).max()?;
-        Some((*first, *last))
+    /// The stale buckets, whatever their label.
+    pub fn buckets(&self) -> BTreeSet<Micros> {
+        self.stale.values().flatten().copied().collect()
+    }
+
+    /// The stale buckets of these hours are marked in the database, to be refreshed later.
+    pub fn mark(&mut self, hours: BTreeSet<Micros>) {
+        self.marked = hours;
+    }
+
+    /// The hours of which buckets are marked.
+    pub fn marked(&self) -> &BTreeSet<Micros> {
+        &self.marked
     }
 
     /// The first instants of the days that gain, change or lose rows.

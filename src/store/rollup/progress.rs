@@ -30,6 +30,8 @@ pub struct TableRollup {
     pub lag: Micros,
     /// The part of the complete buckets that is made, 0 to 1.
     pub share: f64,
+    /// Hours with buckets that late rows have made stale and that wait to be refreshed: rows answer in their place.
+    pub stale_hours: usize,
     /// Whether there is any bucket.
     pub has_buckets: bool,
     /// Labels at the most.
@@ -89,7 +91,8 @@ impl Rollups {
         };
         let has_buckets = roller.oldest().is_some_and(|oldest| oldest < until);
         let rows_per_second = roller.rows_per_second();
-        let now = TableRollup { until, lag, share, has_buckets, labels, rows_per_second, said };
+        let stale_hours = roller.stale_hours();
+        let now = TableRollup { until, lag, share, stale_hours, has_buckets, labels, rows_per_second, said };
         self.tables.send_if_modified(|tables| tables.insert(name, now) != Some(now));
     }
 }

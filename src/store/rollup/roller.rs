@@ -1,14 +1,21 @@
-//! Keeps the buckets of one table: makes those that are complete, and again those that lost their truth.
+//! Keeps the buckets of one table: has those made that are complete, and those refreshed that late rows made stale.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use duckdb::Connection;
+use tokio::sync::Notify;
 
 use super::density::Density;
+use super::fetch::{Fetch, Fetched};
+use super::pending::Pending;
+use super::ranges::ranges;
 use super::reach::{BEGINNING, Reach};
-use super::step::make;
+use super::refresh::{keep_outlived, refresh};
+use super::step::Work;
 use super::text::{self, Wanted, fill};
-use super::{FINEST, LEVELS, Level, Past, Step, Stepped};
+use super::{Bounds, FINEST, LEVELS, Level, Past, Step, Stepped, marks};
 use crate::archive::Files;
 use crate::store::table_writer::{TableWriteError, append};
 use crate::tables::{TIME_COLUMN, Table};
@@ -21,11 +28,18 @@ const LAG: Micros = 120 * SECOND;
 const HOLD: Duration = Duration::from_millis(250);
 /// Rows that are stored before complete buckets are made of them at once.
 const ROWS: usize = 400_000;
-/// What a step should take: long enough to be worth its statements, short enough for a late row, which waits for it.
+/// What a step should take: long enough to be worth its statements, short enough for what waits for it.
 const STEP: (Duration, Duration) = (Duration::from_millis(60), Duration::from_millis(200));
 /// The span of a step, which grows and shrinks with the time it takes.
 const SPAN: (Micros, Micros) = (60 * SECOND, 32 * DAY);
-/// Keeps the roll-ups of one table. Used by the writer alone.
+/// Hours of which stale buckets are refreshed at once, in the transaction that stores the late rows; more of them wait.
+const AT_ONCE: usize = 8;
+/// Hours of buckets in the future that are given up: a clock that was ahead for a while leaves no more.
+const FUTURE: i64 = 7 * 24;
+/// How long to wait before looking again whether they can be.
+const RETREAT: Duration = Duration::from_secs(600);
+
+/// Keeps the rollups of one table. Used by the writer alone.
 pub struct Roller {
     table: &'static Table,
     /// What lies before this is rolled up.
@@ -45,17 +59,30 @@ pub struct Roller {
     behind: bool,
     /// How long complete buckets wait at the most.
     interval: Duration,
-    /// Rows of archived days, which stale buckets may be made of.
+    /// Stale buckets that are marked.
+    pending: Pending,
+    /// Whether stale buckets come before new ones the next time: they take turns.
+    refresh_first: bool,
+    /// Up to where buckets may change while a step is under way.
+    running: Option<Micros>,
+    /// When to look next whether buckets lie in the future.
+    retreat: Instant,
+    /// Rows of archived days, which buckets may be made of, and those that steps wait for.
     files: Files,
+    advancing: Fetch,
+    refreshing: Fetch,
+    arrived: Arc<Notify>,
+    bounds: Bounds,
 }
 
 impl Roller {
-    /// Creates what is missing in the database and reads how far it is.
+    /// Creates what is missing in the database and reads how far it is. `arrived` is told when it is worth a look whether a
+    /// step is due.
     pub fn new(
         connection: &Connection,
         table: &'static Table,
         interval: Duration,
-        files: Files,
+        (files, bounds, arrived): (Files, Bounds, Arc<Notify>),
     ) -> Result<Self, duckdb::Error> {
         let bucket = |level: Level| text::bucket(TIME_COLUMN, level.width());
         for level in LEVELS {
@@ -65,10 +92,15 @@ impl Roller {
             let begin = fill(include_str!("../../../queries/rollup/begin.sql"), table, level);
             connection.execute_batch(&begin.replace("{from}", &BEGINNING.to_string()))?;
         }
+        marks::check(connection, table)?;
+        let pending = Pending::new(marks::hours(connection, table)?);
+        if !pending.is_empty() {
+            bounds.mark(table);
+        }
         let (_, until) = Reach::read(connection, table)?.of(FINEST);
-        let bounds = include_str!("../../../queries/rollup/newest.sql").replace("{table}", table.name);
+        let newest = include_str!("../../../queries/rollup/newest.sql").replace("{table}", table.name);
         let (oldest, newest): (Option<Micros>, _) =
-            connection.query_row(&bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            connection.query_row(&newest, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let since = oldest.map_or(until, |oldest| oldest.max(until));
         let rows = include_str!("../../../queries/rollup/rows_since.sql").replace("{table}", table.name);
         let rows = connection.query_row(&rows.replace("{from}", &since.to_string()), [], |row| row.get(0))?;
@@ -86,7 +118,15 @@ impl Roller {
             span: 3_600 * SECOND,
             behind: true,
             interval,
+            pending,
+            refresh_first: false,
+            running: None,
+            retreat: now,
             files,
+            advancing: Fetch::default(),
+            refreshing: Fetch::default(),
+            arrived,
+            bounds,
         })
     }
 
@@ -95,9 +135,10 @@ impl Roller {
         self.table
     }
 
-    /// Watches what a transaction stores.
+    /// Watches what a transaction stores. What gets into buckets that a step is making counts as late: the step may not see
+    /// it.
     pub fn past(&self) -> Past {
-        Past::new(self.table, self.until)
+        Past::new(self.table, self.running.map_or(self.until, |running| running.max(self.until)))
     }
 
     /// Up to where buckets are made, and up to where they are complete.
@@ -110,14 +151,65 @@ impl Roller {
         self.oldest
     }
 
+    /// Hours with stale buckets that wait to be refreshed.
+    pub fn stale_hours(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Rows a second where no buckets are made yet, as far as it is known.
     pub fn rows_per_second(&self) -> Option<f64> {
         self.density.per_second()
     }
 
+    /// Keeps the buckets that `past` found stale exact, in the open transaction: a few are refreshed at once. Where there are
+    /// many, where rows are in the archive or where a step is under way, they are marked and refreshed later.
+    pub fn keep_exact(&self, connection: &Connection, past: &mut Past) -> Result<(), TableWriteError> {
+        let Some((reach, starts)) = self.stage(connection, past)? else { return Ok(()) };
+        let hours = hours(&starts);
+        let are_hot = starts.first().is_none_or(|first| *first >= self.bounds.archive_end(self.table));
+        if are_hot && hours.len() <= AT_ONCE && self.running.is_none() {
+            refresh(connection, self.table, &self.files, &reach, &starts)?;
+        } else {
+            self.mark_staged(connection, past, hours)?;
+        }
+        Ok(connection.execute_batch(include_str!("../../../queries/rollup/fresh.sql"))?)
+    }
+
+    /// Marks the buckets that `past` found stale, in the open transaction.
+    pub fn mark(&self, connection: &Connection, past: &mut Past) -> Result<(), TableWriteError> {
+        let Some((_, starts)) = self.stage(connection, past)? else { return Ok(()) };
+        self.mark_staged(connection, past, hours(&starts))?;
+        Ok(connection.execute_batch(include_str!("../../../queries/rollup/fresh.sql"))?)
+    }
+
+    /// Puts the stale buckets into the temporary table `stale`; `None` if there is none.
+    fn stage(&self, connection: &Connection, past: &Past) -> Result<Option<(Reach, Vec<Micros>)>, TableWriteError> {
+        if past.buckets().is_empty() {
+            return Ok(None);
+        }
+        connection.execute_batch(&fill(include_str!("../../../queries/rollup/stale.sql"), self.table, FINEST))?;
+        append(connection, "stale", Some("temp"), &[past.batch()?])?;
+        let reach = Reach::read(connection, self.table)?;
+        let starts = keep_outlived(connection, &reach)?;
+        Ok(Some((reach, starts)))
+    }
+
+    fn mark_staged(
+        &self,
+        connection: &Connection,
+        past: &mut Past,
+        hours: BTreeSet<Micros>,
+    ) -> Result<(), duckdb::Error> {
+        self.bounds.mark(self.table);
+        past.mark(hours);
+        marks::mark(connection, self.table)
+    }
+
     /// A transaction that stored `past` is committed.
     pub fn committed(&mut self, past: &Past) {
         self.rows += past.rows();
+        self.pending.add(past.marked());
+        self.forget_worked_off();
         if let Some((oldest, newest)) = past.seen() {
             self.density.add(past.rows(), (oldest, newest));
             self.newest = self.newest.max(Some(newest));
@@ -126,74 +218,202 @@ impl Roller {
         }
     }
 
+    /// A transaction is rolled back, and with it what it marked.
+    pub fn rolled_back(&mut self) {
+        self.forget_worked_off();
+    }
+
+    /// Something other than late rows may have marked buckets.
+    pub fn maintained(&mut self, connection: &Connection) {
+        if !self.bounds.is_marked(self.table) {
+            return;
+        }
+        match marks::hours(connection, self.table) {
+            Ok(hours) => self.pending.add(&hours),
+            Err(error) => tracing::error!(table = self.table.name, %error, "stale rollups wait for the next start"),
+        }
+        self.forget_worked_off();
+    }
+
+    fn forget_worked_off(&self) {
+        if self.pending.is_empty() {
+            self.bounds.refreshed(self.table);
+        }
+    }
+
     /// Whether a step is due now.
     pub fn is_due(&self) -> bool {
-        let waited = self.stepped.elapsed();
-        self.behind
-            || self.rows >= ROWS
-            || (self.rows > 0 && waited >= self.interval)
-            || (self.is_settling() && waited >= HOLD)
+        self.due().is_some_and(|due| due <= Instant::now())
     }
 
     /// When a step is due at the latest, if nothing more comes.
     pub fn due(&self) -> Option<Instant> {
-        if self.behind {
-            return Some(Instant::now());
+        let refresh = self.pending.due().filter(|_| !self.refreshing.is_waiting());
+        self.advance_due().into_iter().chain(refresh).min()
+    }
+
+    fn advance_due(&self) -> Option<Instant> {
+        if self.advancing.is_waiting() {
+            return None;
+        }
+        if self.behind || self.rows >= ROWS {
+            return Some(self.stepped);
         }
         let settled = self.is_settling().then(|| self.stepped + HOLD);
         let interval = (self.rows > 0).then(|| self.stepped + self.interval);
         settled.into_iter().chain(interval).min()
     }
 
-    /// Makes again, in the open transaction, the buckets that `past` found stale.
-    pub fn mend(&self, connection: &Connection, past: &Past) -> Result<(), TableWriteError> {
-        let Some((first, last)) = past.span() else { return Ok(()) };
-        let stale = fill(include_str!("../../../queries/rollup/stale.sql"), self.table, FINEST);
-        connection.execute_batch(&stale)?;
-        append(connection, "stale", Some("temp"), &[past.batch()?])?;
-        let reach = Reach::read(connection, self.table)?;
-        // Where rows were dropped, buckets say what no row says any more: they stay as they are.
-        let keep = include_str!("../../../queries/rollup/keep_old.sql");
-        let rows_begin = reach.rows_begin().unwrap_or(BEGINNING);
-        connection.execute_batch(&keep.replace("{until}", &rows_begin.to_string()))?;
-        for (place, level) in LEVELS.into_iter().enumerate() {
-            let width = level.width();
-            let (from, until) = (time::floor(first, width), time::floor(last, width).saturating_add(width));
-            let from = from.max(reach.of(level).0);
-            // What is not rolled up at this level will be made of what is right by then.
-            let until = until.min(time::floor(self.until, width));
-            if from >= until {
-                continue;
-            }
-            connection.execute_batch(&fill(include_str!("../../../queries/rollup/forget.sql"), self.table, level))?;
-            let finer = place.checked_sub(1).and_then(|finer| LEVELS.get(finer).copied());
-            // Narrower buckets that were dropped say nothing; the rows are there.
-            let finer = finer.filter(|finer| reach.of(*finer).0 <= from);
-            make(connection, self.table, &self.files, level, finer, (from, until), true)?;
-        }
-        connection.execute_batch(include_str!("../../../queries/rollup/fresh.sql"))?;
-        Ok(())
-    }
-
-    /// The next complete buckets, if there are any.
-    pub fn step(&mut self) -> Option<Step> {
+    /// The next step, if there is anything to do and its files are at hand. It must be taken.
+    pub fn step(&mut self, connection: &Connection) -> Option<Step> {
+        let now = Instant::now();
+        // Before a look at what has settled since: that is what an advance may be due for.
+        let advance = self.advance_due().is_some_and(|due| due <= now);
+        let refresh = !self.refreshing.is_waiting() && self.pending.due().is_some_and(|due| due <= now);
         self.settle();
-        let complete = self.complete(time::now());
-        (self.rows, self.stepped, self.behind) = (0, Instant::now(), false);
-        let step = Step { table: self.table, from: self.until, complete, span: self.span, files: self.files.clone() };
-        (self.until < complete).then_some(step)
+        if refresh && (self.refresh_first || !advance) {
+            self.refresh_first = false;
+            return self.refresh(connection, now);
+        }
+        self.refresh_first = true;
+        if advance { self.advance(connection) } else { None }
     }
 
-    /// A step has ended. What it did not make is made of rows later. Says up to where buckets are made now.
-    pub fn stepped(&mut self, stepped: Stepped) -> Result<Micros, TableWriteError> {
-        self.until = stepped.until?;
-        self.behind = self.until < stepped.complete;
-        if stepped.took < STEP.0 {
-            self.span = (self.span * 2).min(SPAN.1);
-        } else if stepped.took > STEP.1 {
-            self.span = (self.span / 2).max(SPAN.0);
+    fn refresh(&mut self, connection: &Connection, now: Instant) -> Option<Step> {
+        let range = self.pending.next(now)?;
+        let context = (&self.files, &self.bounds, &self.arrived);
+        let hours = ranges(self.pending.within(range), Level::Hour1.width());
+        let fetched = self.refreshing.files(connection, self.table, context, Work::Refresh(range), &hours);
+        let step = self.fetched(fetched)?;
+        self.pending.begun();
+        self.running = Some(self.until);
+        Some(step)
+    }
+
+    fn advance(&mut self, connection: &Connection) -> Option<Step> {
+        let now = time::now();
+        if let Some(to) = self.future(connection, now) {
+            // Told before the commit: what is read from rows is right before and after it.
+            self.bounds.made_only_until(self.table, to);
+            self.running = Some(self.until);
+            return Some(Step { table: self.table, work: Work::Retreat(to), files: self.files.clone(), lease: None });
         }
-        Ok(self.until)
+        let (from, complete, span) = (self.until, self.complete(now), self.span);
+        (self.rows, self.stepped, self.behind) = (0, Instant::now(), false);
+        if from >= complete {
+            return None;
+        }
+        let context = (&self.files, &self.bounds, &self.arrived);
+        let range = (from, from.saturating_add(span).min(complete));
+        let fetched =
+            self.advancing.files(connection, self.table, context, Work::Advance { from, complete, span }, &[range]);
+        if matches!(&fetched, Fetched::Waiting) {
+            self.behind = true;
+        }
+        let step = self.fetched(fetched)?;
+        match step.work {
+            Work::Advance { from, complete, .. } if from == self.until => self.running = Some(complete),
+            // Its files were fetched for what has been given up since.
+            _ => {
+                self.behind = true;
+                return None;
+            }
+        }
+        Some(step)
+    }
+
+    fn fetched(&mut self, fetched: Fetched) -> Option<Step> {
+        match fetched {
+            Fetched::Ready(work, lease) => Some(Step { table: self.table, work, files: self.files.clone(), lease }),
+            Fetched::Waiting => None,
+            Fetched::Failed(work, error) => {
+                self.failed(work, &error);
+                None
+            }
+        }
+    }
+
+    /// A step has ended. What it did not make is made of rows later. Says up to where buckets are made now, if that has
+    /// changed.
+    pub fn stepped(&mut self, stepped: Stepped) -> Result<Option<Micros>, TableWriteError> {
+        self.running = None;
+        let until = match stepped.until {
+            Ok(until) => until,
+            Err(error) => {
+                self.failed(stepped.work, &error);
+                return Err(error);
+            }
+        };
+        match stepped.work {
+            Work::Refresh(range) => {
+                self.pending.done(range, stepped.took);
+                self.forget_worked_off();
+            }
+            Work::Retreat(to) => {
+                tracing::warn!(
+                    table = self.table.name,
+                    from = time::format_naive(self.until),
+                    to = time::format_naive(to),
+                    "rollups of a time that has not come yet are given up: the clock was ahead"
+                );
+                (self.until, self.behind) = (to, true);
+            }
+            Work::Advance { complete, .. } => {
+                self.until = until.unwrap_or(self.until);
+                self.behind = self.until < complete;
+                if stepped.took < STEP.0 {
+                    self.span = (self.span * 2).min(SPAN.1);
+                } else if stepped.took > STEP.1 {
+                    self.span = (self.span / 2).max(SPAN.0);
+                }
+            }
+        }
+        Ok(until)
+    }
+
+    fn failed(&mut self, work: Work, error: &TableWriteError) {
+        match work {
+            Work::Refresh(range) => {
+                if self.pending.failed(range) {
+                    let (table, from) = (self.table.name, time::format_naive(range.0));
+                    tracing::warn!(table, from, %error, "stale rollups are not refreshed, rows answer in their place; trying again");
+                }
+            }
+            Work::Retreat(_) => {
+                tracing::error!(table = self.table.name, %error, "rollups in the future stay for now");
+                self.bounds.made_until(self.table, self.until);
+                self.retreat = Instant::now() + RETREAT;
+            }
+            Work::Advance { .. } => {
+                tracing::error!(table = self.table.name, %error, "a rollup was not made; rows answer in its place");
+                // Tried again when the interval is over.
+                self.rows += 1;
+            }
+        }
+    }
+
+    /// Where the buckets should end that lie in the future, if there are some that can be given up: few enough, and with rows
+    /// to be made of again. A clock that is behind sees all of history in the future, which then stays as it is.
+    fn future(&mut self, connection: &Connection, now: Micros) -> Option<Micros> {
+        if self.until <= now || self.retreat > Instant::now() {
+            return None;
+        }
+        let to = time::floor(now.saturating_sub(LAG), Level::Hour1.width());
+        self.retreat = Instant::now() + RETREAT;
+        let can = || {
+            let reach = Reach::read(connection, self.table)?;
+            let kept = LEVELS.map(|level| reach.of(level).0).into_iter().chain(reach.rows_begin()).max();
+            let since = fill(include_str!("../../../queries/rollup/hours_since.sql"), self.table, Level::Hour1);
+            let hours: i64 = connection.query_row(&since.replace("{from}", &to.to_string()), [], |row| row.get(0))?;
+            Ok::<_, duckdb::Error>(hours <= FUTURE && kept.is_none_or(|kept| kept <= to))
+        };
+        match can() {
+            Ok(can) => can.then_some(to),
+            Err(error) => {
+                tracing::debug!(table = self.table.name, %error, "rollups in the future stay for now");
+                None
+            }
+        }
     }
 
     /// Whether the last step came too early for the last rows.
@@ -214,4 +434,8 @@ impl Roller {
         let newest = self.settled.map_or(BEGINNING, |newest| newest.min(now));
         time::floor(newest.saturating_sub(LAG), FINEST.width()).max(self.until)
     }
+}
+
+fn hours(starts: &[Micros]) -> BTreeSet<Micros> {
+    starts.iter().map(|start| time::floor(*start, Level::Hour1.width())).collect()
 }

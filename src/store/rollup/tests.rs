@@ -72,13 +72,28 @@ fn rows(random: &mut ChaCha8Rng, table: &'static Table, base: Micros, count: usi
     RecordBatch::try_new(table.schema(), columns.collect()).unwrap()
 }
 
-/// Waits until everything that was stored, and is complete, is rolled up.
+/// Waits until everything that was stored, and is complete, is rolled up and nothing of it is stale.
 async fn settled(store: &Store, table: &Table, newest: Micros) -> Micros {
     let complete = time::floor(newest - 120 * SECOND, FINEST.width());
     let mut watch = store.rollups().watch();
-    let settled = watch.wait_for(|tables| tables.get(table.name).is_some_and(|table| table.until >= complete));
-    tokio::time::timeout(Duration::from_secs(30), settled).await.expect("roll-ups come to an end").unwrap();
+    let settled = async {
+        loop {
+            let made = watch.borrow_and_update().get(table.name).is_some_and(|table| table.until >= complete);
+            // What is told may be from before the last commit.
+            let stale = format!("SELECT count(*) FROM rollup.stale WHERE table_name = '{}'", table.name);
+            if made && integer(store, stale).await == 0 {
+                break;
+            }
+            watch.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), settled).await.expect("roll-ups come to an end");
     complete
+}
+
+/// The one number of an answer.
+async fn integer(store: &Store, sql: String) -> i64 {
+    read(store, sql).await[0].column(0).as_any().downcast_ref::<Int64Array>().unwrap().value(0)
 }
 
 async fn read(store: &Store, sql: String) -> Vec<RecordBatch> {
@@ -250,11 +265,37 @@ async fn days_that_were_archived_before_they_were_rolled_up_are_rolled_up_too() 
     store.close().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn late_rows_that_lie_far_apart_are_stored_at_once_and_rolled_up_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(&settings(directory.path())).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    let day = time::day_start(BASES[0]);
+    for month in 0..12 {
+        let batch = rows(&mut random, &MARKET_DATA, day + month * 30 * DAY, 50);
+        store.batches().commit(&MARKET_DATA, vec![batch]).await.unwrap();
+    }
+    let complete = settled(&store, &MARKET_DATA, day + 330 * DAY + 7_000 * SECOND).await;
+    // A hundred hours of a year in one transaction, again while the first are being refreshed, and some that are refreshed
+    // at once.
+    for count in [100, 30, 4] {
+        let spread = |place: usize| day + (place as i64 * 8_640 / count as i64) * 3_600 * SECOND;
+        let times: Vec<_> = (0..count).map(spread).collect();
+        let batch = rows(&mut random, &MARKET_DATA, day, count);
+        let mut columns = batch.columns().to_vec();
+        columns[MARKET_DATA.position("timestamp").unwrap()] = Arc::new(TimestampMicrosecondArray::from(times));
+        let batch = RecordBatch::try_new(batch.schema(), columns).unwrap();
+        store.batches().commit(&MARKET_DATA, vec![batch]).await.unwrap();
+    }
+    let complete = complete.max(settled(&store, &MARKET_DATA, complete).await);
+    check(&store, &MARKET_DATA, complete).await;
+    store.close().await.unwrap();
+}
+
 /// How many rows the buckets of a level speak of.
 async fn rolled_rows(store: &Store, level: Level) -> i64 {
     let sql = format!("SELECT coalesce(sum(rows), 0)::BIGINT FROM rollup.market_data_{}", level.name());
-    let batches = read(store, sql).await;
-    batches[0].column(0).as_any().downcast_ref::<Int64Array>().unwrap().value(0)
+    integer(store, sql).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -270,9 +311,9 @@ async fn buckets_that_outlive_narrower_ones_or_rows_survive_late_rows() {
 
     maintenance.drop_buckets(&MARKET_DATA, FINEST, day + DAY).await.unwrap();
     store.batches().commit(&MARKET_DATA, vec![rows(&mut random, &MARKET_DATA, day, 5)]).await.unwrap();
+    settled(&store, &MARKET_DATA, day + 3 * DAY).await;
     let sql = format!("SELECT count(*) FROM market_data WHERE timestamp < make_timestamp({})", day + DAY);
-    let stored = read(&store, sql).await;
-    let stored = stored[0].column(0).as_any().downcast_ref::<Int64Array>().unwrap().value(0);
+    let stored = integer(&store, sql).await;
     for level in [Level::Minute5, Level::Hour1] {
         // The newest rows may be in buckets already.
         let rows = rolled_rows(&store, level).await;
@@ -283,7 +324,48 @@ async fn buckets_that_outlive_narrower_ones_or_rows_survive_late_rows() {
     maintenance.drop_day(&MARKET_DATA, day, touched).await.unwrap();
     let kept = [rolled_rows(&store, Level::Minute5).await, rolled_rows(&store, Level::Hour1).await];
     store.batches().commit(&MARKET_DATA, vec![rows(&mut random, &MARKET_DATA, day, 5)]).await.unwrap();
+    settled(&store, &MARKET_DATA, day + 3 * DAY).await;
     let left = [rolled_rows(&store, Level::Minute5).await, rolled_rows(&store, Level::Hour1).await];
     assert_eq!(left, kept);
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_version_left_out_of_wider_buckets_comes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = settings(directory.path());
+    let store = Store::open(&settings).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(9);
+    let day = time::day_start(BASES[0]);
+    for start in [day, day + 9 * DAY] {
+        store.batches().commit(&MARKET_DATA, vec![rows(&mut random, &MARKET_DATA, start, 500)]).await.unwrap();
+    }
+    let complete = settled(&store, &MARKET_DATA, day + 9 * DAY + 14_000 * SECOND).await;
+    let damage = move |hands: &crate::store::maintenance::Hands<'_>| {
+        // Minutes are dropped, the last of them before wider buckets were made of them, and the versions after count as new.
+        let lost = (day + 3_600 * SECOND, day + DAY);
+        for level in [Level::Minute5, Level::Hour1] {
+            let lost = format!("bucket >= make_timestamp({}) AND bucket < make_timestamp({})", lost.0, lost.1);
+            hands.connection.execute_batch(&format!("DELETE FROM rollup.market_data_{} WHERE {lost}", level.name()))?;
+        }
+        hands.connection.execute_batch("INSERT INTO rollup.unchecked VALUES ('market_data')")?;
+        Ok(())
+    };
+    store.maintenance().drop_buckets(&MARKET_DATA, FINEST, day + 5 * DAY).await.unwrap();
+    store.maintenance().transact(damage).await.unwrap();
+    store.close().await.unwrap();
+
+    let store = Store::open(&settings).unwrap();
+    settled(&store, &MARKET_DATA, complete + 120 * SECOND).await;
+    let sql = format!("SELECT count(*) FROM market_data WHERE timestamp < make_timestamp({})", day + DAY);
+    let stored = integer(&store, sql).await;
+    for level in [Level::Minute5, Level::Hour1] {
+        let sql = format!(
+            "SELECT sum(rows)::BIGINT FROM rollup.market_data_{} WHERE bucket < make_timestamp({})",
+            level.name(),
+            day + DAY
+        );
+        assert_eq!(integer(&store, sql).await, stored, "{}", level.name());
+    }
     store.close().await.unwrap();
 }

@@ -1,85 +1,69 @@
-//! Makes steps beside the writer, on a connection of its own, so that no row waits for a roll-up.
+//! Takes steps beside the writer, on a connection of its own, so that no row waits for a rollup.
 
+use std::sync::Arc;
 use std::sync::mpsc as requests;
 
 use duckdb::Connection;
+use tokio::sync::Notify;
 use tokio::sync::mpsc as answers;
 
-use super::{Step, Stepped};
+use super::step::{Step, Stepped};
 use crate::store::reader::Shared;
-use crate::tables::{TIME_COLUMN, Table};
-use crate::time::Micros;
 
-/// Makes one step at a time. Used by the writer alone.
+/// Takes one step at a time. Used by the writer alone.
 pub struct Worker {
     steps: requests::Sender<Step>,
-    made: answers::UnboundedReceiver<Stepped>,
-    /// The table of the step that is being made, and up to where it may go.
-    busy: Option<(&'static Table, Micros)>,
+    taken: answers::UnboundedReceiver<Stepped>,
+    busy: bool,
+    arrived: Arc<Notify>,
 }
 
 impl Worker {
     /// Starts its thread, which ends with the worker.
     pub fn start(connection: Connection, shared: Shared) -> std::io::Result<Self> {
         let (steps, waiting) = requests::channel::<Step>();
-        let (answer, made) = answers::unbounded_channel();
+        let (answer, taken) = answers::unbounded_channel();
         std::thread::Builder::new().name("roller".into()).spawn(move || {
             for step in waiting {
-                if answer.send(step.make(&connection, &shared)).is_err() {
+                if answer.send(step.take(&connection, &shared)).is_err() {
                     break;
                 }
             }
         })?;
-        Ok(Self { steps, made, busy: None })
+        Ok(Self { steps, taken, busy: false, arrived: Arc::default() })
     }
 
-    /// Whether a step is being made.
+    /// Whether a step is being taken.
     pub fn is_busy(&self) -> bool {
-        self.busy.is_some()
+        self.busy
+    }
+
+    /// Told when files have arrived that a step waits for.
+    pub fn arrivals(&self) -> Arc<Notify> {
+        self.arrived.clone()
     }
 
     /// Begins a step. There must be none yet.
     pub fn begin(&mut self, step: Step) {
-        self.busy = Some((step.table, step.complete));
-        if self.steps.send(step).is_err() {
-            self.give_up();
+        self.busy = self.steps.send(step).is_ok();
+        if !self.busy {
+            tracing::error!("no more rollups are made; rows answer in their place until the next start");
         }
     }
 
-    /// Its thread has ended: nothing waits for it any more.
-    fn give_up(&mut self) {
-        self.busy = None;
-        tracing::error!("no more roll-ups are made; rows are read in their place until the next start");
-    }
-
-    /// Whether rows of a table, the oldest of the instant `oldest`, would get into the buckets that are being made.
-    pub fn is_in_the_way_of(&self, table: &Table, oldest: impl FnOnce() -> Option<Micros>) -> bool {
-        self.busy.is_some_and(|(busy, complete)| {
-            // A row may take another one away that is older, where the key does not say when that was.
-            let may_be_older = !table.key.contains(&TIME_COLUMN);
-            std::ptr::eq(busy, table) && (may_be_older || oldest().is_some_and(|oldest| oldest < complete))
-        })
-    }
-
-    /// What has become of the step that is being made, when it is; never, if there is none.
-    pub async fn made(&mut self) -> Stepped {
-        if self.busy.is_none() {
-            return std::future::pending().await;
-        }
-        match self.made.recv().await {
-            Some(made) => {
-                self.busy = None;
-                made
+    /// What has become of the step that is being taken, when it has ended, or `None` when files have arrived.
+    pub async fn reported(&mut self) -> Option<Stepped> {
+        tokio::select! {
+            stepped = self.taken.recv(), if self.busy => {
+                self.busy = false;
+                stepped
             }
-            None => {
-                self.give_up();
-                std::future::pending().await
-            }
+            () = self.arrived.notified() => None,
         }
     }
 
-    /// The same, waiting for it here.
+    /// Waits here until the step that is being taken has ended.
     pub fn wait(&mut self) -> Option<Stepped> {
-        self.busy.take().and_then(|_| self.made.blocking_recv())
+        if std::mem::take(&mut self.busy) { self.taken.blocking_recv() } else { None }
     }
 }

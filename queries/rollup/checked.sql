@@ -1,0 +1,1 @@
+DELETE FROM rollup.unchecked WHERE table_name = $1

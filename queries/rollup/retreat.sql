@@ -1,0 +1,1 @@
+DELETE FROM rollup.{table}_{level} WHERE bucket >= make_timestamp({until})

@@ -1,0 +1,1 @@
+SELECT DISTINCT epoch_us(bucket) FROM stale ORDER BY 1

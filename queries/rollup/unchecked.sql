@@ -1,0 +1,1 @@
+SELECT count(*) FROM rollup.unchecked WHERE table_name = $1
