@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_rustls::TlsAcceptor;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::tasks::Tasks;
@@ -25,7 +26,7 @@ use crate::query::{NamedQueries, Queries, QueryFileError};
 use crate::serve::{self, AppState, bodies::Bodies, guard::Guard, traffic::Traffic, ws};
 use crate::store::{Failure, Store, StoreError};
 use crate::time;
-use crate::upkeep::Upkeep;
+use crate::upkeep::{Implausible, Upkeep};
 
 /// How long clients may take to finish what they have begun when the server stops.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -111,6 +112,8 @@ pub async fn run(
     }
 
     let upkeep = Upkeep::new(&store, &settings, shutdown.child_token());
+    let doubt = alert_while_clock_is_doubted(upkeep.doubt(), live.clone(), shutdown.clone());
+    tasks.spawn("the watch over the clock", doubt);
     let mut daily = Tasks::new(live.clone());
     daily.watch("the daily run", upkeep.spawn());
 
@@ -185,6 +188,18 @@ async fn alert_while_disk_is_full(gate: Gate, live: Arc<Live>, shutdown: Cancell
     while let Some(Ok(())) = shutdown.run_until_cancelled(shortage.changed()).await {
         let condition = shortage.borrow_and_update().map(|shortage| shortage.to_string());
         live.alerts.set("disk_full", "critical", condition, time::now());
+    }
+}
+
+/// An alert that holds as long as the clock is not believed.
+async fn alert_while_clock_is_doubted(
+    mut doubt: watch::Receiver<Option<Implausible>>,
+    live: Arc<Live>,
+    shutdown: CancellationToken,
+) {
+    while let Some(Ok(())) = shutdown.run_until_cancelled(doubt.changed()).await {
+        let condition = doubt.borrow_and_update().map(|doubt| doubt.to_string());
+        live.alerts.set("clock_implausible", "critical", condition, time::now());
     }
 }
 

@@ -122,6 +122,9 @@ pub enum ArchiveError {
     /// The change was not committed.
     #[error(transparent)]
     Maintenance(#[from] MaintenanceError),
+    /// What is old enough cannot be told.
+    #[error(transparent)]
+    Clock(#[from] crate::upkeep::Implausible),
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,

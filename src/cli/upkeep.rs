@@ -11,7 +11,7 @@ use super::client::{ClientError, Remote};
 use crate::archive::{ArchiveError, MovedDay};
 use crate::config::Settings;
 use crate::store::{Store, StoreError, lock};
-use crate::upkeep::{Dropped, Upkeep};
+use crate::upkeep::{Dropped, Order, Upkeep};
 
 /// How days are to be archived.
 #[derive(Debug, Clone, Args)]
@@ -31,6 +31,15 @@ pub struct UpkeepArguments {
     /// Change nothing; say what would be done
     #[arg(long)]
     dry_run: bool,
+    /// The clock is right: go on although it is far from what it said before, as after weeks without the server
+    #[arg(long)]
+    confirm_clock: bool,
+}
+
+impl UpkeepArguments {
+    fn order(&self) -> Order {
+        Order { dry_run: self.dry_run, confirm_clock: self.confirm_clock }
+    }
 }
 
 /// What is to be done.
@@ -68,22 +77,24 @@ pub enum UpkeepError {
 /// Does the work with the database of `settings`, or tells the server that has it open.
 pub async fn run(work: Work, settings: Settings) -> Result<(), UpkeepError> {
     match work {
-        Work::Archive(ArchiveArguments { upkeep: UpkeepArguments { dry_run }, adopt }) => {
+        Work::Archive(ArchiveArguments { upkeep, adopt }) => {
+            let order = upkeep.order();
             if let Some(holder) = lock::holder(&settings.store.path).filter(|_| adopt) {
                 return Err(UpkeepError::StopFirst(holder.pid));
             }
             let moved = match Remote::with_database(&settings.store.path)? {
-                Some(server) => ask(&server, "archive", dry_run).await?,
-                None => here(&settings, adopt, async |upkeep: Upkeep| upkeep.archive(dry_run).await).await?,
+                Some(server) => ask(&server, "archive", order).await?,
+                None => here(&settings, adopt, async |upkeep: Upkeep| upkeep.archive(order).await).await?,
             };
-            tell_moved(&moved, dry_run)
+            tell_moved(&moved, order.dry_run)
         }
-        Work::Retention(UpkeepArguments { dry_run }) => {
+        Work::Retention(arguments) => {
+            let order = arguments.order();
             let dropped = match Remote::with_database(&settings.store.path)? {
-                Some(server) => ask(&server, "retention", dry_run).await?,
-                None => here(&settings, false, async |upkeep: Upkeep| upkeep.retention(dry_run).await).await?,
+                Some(server) => ask(&server, "retention", order).await?,
+                None => here(&settings, false, async |upkeep: Upkeep| upkeep.retention(order).await).await?,
             };
-            tell_dropped(&dropped, dry_run);
+            tell_dropped(&dropped, order.dry_run);
             Ok(())
         }
     }
@@ -123,8 +134,8 @@ async fn here<T>(
     Ok(done?)
 }
 
-async fn ask<T: DeserializeOwned>(server: &Remote, work: &str, dry_run: bool) -> Result<T, UpkeepError> {
-    let request = server.order(&format!("/api/operator/{work}")).query(&[("dry_run", dry_run)]);
+async fn ask<T: DeserializeOwned>(server: &Remote, work: &str, order: Order) -> Result<T, UpkeepError> {
+    let request = server.order(&format!("/api/operator/{work}")).query(&[("dry_run", order.dry_run), ("confirm_clock", order.confirm_clock)]);
     let response = server.send(request).await?;
     Ok(response.json().await.map_err(server.unreachable())?)
 }

@@ -8,7 +8,7 @@ use super::validation::Parameters;
 use super::{ApiError, AppState};
 use crate::archive::{ArchiveError, MovedDay};
 use crate::batch::ReadError;
-use crate::upkeep::Dropped;
+use crate::upkeep::{Dropped, Order};
 
 /// Moves old days into the archive and answers with what was moved; with `dry_run=true`, with what would be.
 pub async fn archive(
@@ -16,9 +16,8 @@ pub async fn archive(
     State(state): State<AppState>,
     mut parameters: Parameters,
 ) -> Result<Json<Vec<MovedDay>>, ApiError> {
-    let dry_run = parameters.text("dry_run") == Some("true");
-    parameters.finish()?;
-    state.upkeep.archive(dry_run).await.map(Json).map_err(failed)
+    let order = order(&mut parameters)?;
+    state.upkeep.archive(order).await.map(Json).map_err(failed)
 }
 
 /// Drops what is older than it is to be kept and answers with what was dropped; with `dry_run=true`, with what would be.
@@ -27,9 +26,15 @@ pub async fn retention(
     State(state): State<AppState>,
     mut parameters: Parameters,
 ) -> Result<Json<Vec<Dropped>>, ApiError> {
-    let dry_run = parameters.text("dry_run") == Some("true");
+    let order = order(&mut parameters)?;
+    state.upkeep.retention(order).await.map(Json).map_err(failed)
+}
+
+fn order(parameters: &mut Parameters) -> Result<Order, ApiError> {
+    parameters.only(&["dry_run", "confirm_clock"]);
+    let order = Order { dry_run: parameters.boolean("dry_run"), confirm_clock: parameters.boolean("confirm_clock") };
     parameters.finish()?;
-    state.upkeep.retention(dry_run).await.map(Json).map_err(failed)
+    Ok(order)
 }
 
 fn failed(error: ArchiveError) -> ApiError {

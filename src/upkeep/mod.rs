@@ -1,12 +1,16 @@
-//! What the server does by itself once a day: old days go into the archive, older ones for good.
+//! What the server does by itself once a day: old days go into the archive, older ones for good. Both only by a clock that can
+//! be believed.
 
+mod clock;
 mod retention;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::{Archive, ArchiveError, MovedDay};
@@ -14,6 +18,7 @@ use crate::config::Settings;
 use crate::store::Store;
 use crate::time::{self, Micros};
 
+pub use clock::{Clock, Implausible};
 pub use retention::{Dropped, Retention};
 
 /// Time from the start to the first run: a start has better things to do.
@@ -26,10 +31,20 @@ const LOOK: Duration = Duration::from_secs(60);
 pub struct Upkeep {
     archive: Archive,
     retention: Retention,
+    clock: Clock,
     running: Arc<tokio::sync::Mutex<()>>,
     last: Arc<Mutex<LastRun>>,
     last_retention: Arc<Mutex<LastRetention>>,
     stop: CancellationToken,
+}
+
+/// How a run is to be done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Order {
+    /// Change nothing, and say what would be done.
+    pub dry_run: bool,
+    /// The clock is right, whatever it said before.
+    pub confirm_clock: bool,
 }
 
 /// What came of the last runs.
@@ -64,6 +79,7 @@ impl Upkeep {
         Self {
             archive: archive.clone(),
             retention: Retention::new(store, archive, settings.retention.clone()),
+            clock: Clock::new(store),
             running: Arc::default(),
             last: Arc::default(),
             last_retention: Arc::default(),
@@ -71,34 +87,45 @@ impl Upkeep {
         }
     }
 
-    /// Moves days into the archive, or with `dry_run` says which ones. Once begun, it goes on when nobody waits for it.
-    pub async fn archive(&self, dry_run: bool) -> Result<Vec<MovedDay>, ArchiveError> {
-        if dry_run {
-            return self.archive.plan(time::now()).await;
+    /// Moves days into the archive, or says which ones. Once begun, it goes on when nobody waits for it.
+    pub async fn archive(&self, order: Order) -> Result<Vec<MovedDay>, ArchiveError> {
+        let now = self.now(order).await?;
+        if order.dry_run {
+            return self.archive.plan(now).await;
         }
         let upkeep = self.clone();
         detached(async move {
             let _alone = upkeep.running.lock().await;
-            let moved = upkeep.archive.run(time::now()).await;
+            let moved = upkeep.archive.run(now).await;
             upkeep.note(&moved);
             moved
         })
         .await
     }
 
-    /// Drops what is too old, or with `dry_run` says what. Once begun, it goes on when nobody waits for it.
-    pub async fn retention(&self, dry_run: bool) -> Result<Vec<Dropped>, ArchiveError> {
-        if dry_run {
-            return self.retention.run(time::now(), true).await;
+    /// Drops what is too old, or says what. Once begun, it goes on when nobody waits for it.
+    pub async fn retention(&self, order: Order) -> Result<Vec<Dropped>, ArchiveError> {
+        let now = self.now(order).await?;
+        if order.dry_run {
+            return self.retention.run(now, true).await;
         }
         let upkeep = self.clone();
         detached(async move {
             let _alone = upkeep.running.lock().await;
-            let dropped = upkeep.retention.run(time::now(), false).await;
+            let dropped = upkeep.retention.run(now, false).await;
             upkeep.note_retention(&dropped);
             dropped
         })
         .await
+    }
+
+    /// Why the clock is doubted, as long as it is: then nothing is archived or dropped.
+    pub fn doubt(&self) -> watch::Receiver<Option<Implausible>> {
+        self.clock.doubt()
+    }
+
+    async fn now(&self, order: Order) -> Result<Micros, ArchiveError> {
+        if order.confirm_clock { Ok(self.clock.confirm().await) } else { Ok(self.clock.now().await?) }
     }
 
     /// What came of the last runs.
@@ -111,20 +138,24 @@ impl Upkeep {
         *self.last_retention.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs both some time after the start, and again whenever a day is over.
+    /// Runs both some time after the start, and again whenever a day is over, by a clock that is believed.
     pub fn spawn(&self) -> JoinHandle<()> {
         let upkeep = self.clone();
         tokio::spawn(async move {
-            let (mut wait, mut done) = (FIRST_RUN, None::<Micros>);
+            let mut done = None::<Micros>;
+            let first_run = Instant::now() + FIRST_RUN;
             loop {
+                // Looked at from the start on, so that it is known from when on it was wrong.
+                let today = upkeep.clock.now().await.map(time::day_start).ok();
+                if Instant::now() >= first_run && today.is_some() && done != today {
+                    done = today;
+                    upkeep.run().await;
+                }
+                let look = Instant::now() + LOOK;
+                let next = if done.is_none() && first_run > Instant::now() { look.min(first_run) } else { look };
                 tokio::select! {
                     () = upkeep.stop.cancelled() => return,
-                    () = tokio::time::sleep(wait) => wait = LOOK,
-                }
-                let today = time::day_start(time::now());
-                if done != Some(today) {
-                    done = Some(today);
-                    upkeep.run().await;
+                    () = tokio::time::sleep_until(next) => {}
                 }
             }
         })
@@ -136,10 +167,10 @@ impl Upkeep {
     }
 
     async fn run(&self) {
-        if let Err(error) = self.archive(false).await {
+        if let Err(error) = self.archive(Order::default()).await {
             tell("old days could not be archived", &error);
         }
-        if let Err(error) = self.retention(false).await {
+        if let Err(error) = self.retention(Order::default()).await {
             tell("old days could not be dropped", &error);
         }
     }

@@ -153,3 +153,107 @@ async fn the_simulation_goes_on_when_the_clock_is_set_back() {
     })
     .await;
 }
+
+/// Has the operator ask for something.
+async fn operator(server: &Server, what: &str) -> (u16, String) {
+    let lock = std::fs::read(server.path().join("data/observability.duckdb.lock")).unwrap();
+    let lock: Value = serde_json::from_slice(&lock).unwrap();
+    let request = server.client.post(server.url(&format!("/api/operator/{what}")));
+    let answer = request.bearer_auth(lock["token"].as_str().unwrap()).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+const A_DAY: i64 = 86_400;
+
+#[tokio::test]
+async fn a_wrong_clock_drops_nothing_and_is_said_to_be_wrong() {
+    let Some(clock) = Clock::build() else { return };
+    let directory = Arc::new(TempDir::new().unwrap());
+    let launch = || {
+        clock
+            .launch()
+            .directory(&directory)
+            .arguments(["--retain", "market_data=30d", "--hot-days", "20"])
+            .arguments(["--rollup-interval", "20ms"])
+    };
+    let mut server = launch().start().await;
+    let now = chrono::Utc::now().timestamp();
+    let text = |seconds: i64| chrono::DateTime::from_timestamp(seconds, 0).unwrap().format("%FT%T").to_string();
+    let rows: Vec<_> = (-50..0)
+        .map(|hour| json!({"timestamp": text(now + hour * 3_600), "symbol": "A", "last_price": 1.0, "volume": 1}))
+        .collect();
+    server.ingest("market_data", &json!(rows)).await;
+    assert_eq!(operator(&server, "retention").await, (200, "[]".to_owned()));
+
+    for wrong in [400 * A_DAY, 60 * A_DAY, 2 * A_DAY, -400 * A_DAY, -now + A_DAY] {
+        clock.set(wrong);
+        for what in ["archive", "retention", "retention?dry_run=true"] {
+            let (status, said) = operator(&server, what).await;
+            assert!(status == 400 && said.contains("the clock says"), "{wrong}: {what}: {status} {said}");
+        }
+        eventually("an alert says so", async || {
+            let alerts = server.get("/api/system/alerts").await.expect(200).text();
+            alerts.contains("clock_implausible").then_some(())
+        })
+        .await;
+        // It is not the program that remembers.
+        assert_eq!(server.terminate().await, Some(0));
+        server = launch().start().await;
+        let (status, said) = operator(&server, "retention").await;
+        assert!(status == 400 && said.contains("--confirm-clock"), "{wrong}: {status} {said}");
+
+        clock.set(0);
+        for what in ["archive", "retention"] {
+            assert_eq!(
+                operator(&server, what).await,
+                (200, "[]".to_owned()),
+                "{wrong}: it goes on when the clock is right"
+            );
+        }
+        eventually("the alert is over", async || {
+            let alerts = server.get("/api/system/alerts").await.expect(200).text();
+            (!alerts.contains("clock_implausible")).then_some(())
+        })
+        .await;
+        assert_eq!(count(&server, "market_data").await, 50);
+    }
+
+    // The server was off for a month: the operator says that the clock is right.
+    clock.set(31 * A_DAY);
+    assert_eq!(operator(&server, "retention").await.0, 400);
+    let (status, dropped) = operator(&server, "retention?confirm_clock=true").await;
+    assert!(status == 200 && dropped.contains("market_data"), "{dropped}");
+    assert_eq!(operator(&server, "archive").await.0, 200);
+}
+
+#[tokio::test]
+async fn rollups_do_not_stay_in_a_future_that_the_clock_has_taken_back() {
+    let Some(clock) = Clock::build() else { return };
+    let server = clock.launch().arguments(["--rollup-interval", "20ms"]).start().await;
+    let text = |seconds: i64| chrono::DateTime::from_timestamp(seconds, 0).unwrap().format("%FT%T").to_string();
+    let now = chrono::Utc::now().timestamp();
+    let row = |seconds: i64| json!({"timestamp": text(seconds), "symbol": "A", "last_price": 1.0, "volume": 1});
+    server.ingest("market_data", &json!([row(now - 7_200), row(now - 3_600)])).await;
+    clock.set(400 * A_DAY);
+    let future = now + 400 * A_DAY;
+    server.ingest("market_data", &json!([row(future - 3_600), row(future - 1_800), row(future - 1)])).await;
+    let lag = async || {
+        let components = server.get("/api/system/components").await.expect(200).json();
+        components["components"]["rollups"]["tables"]["market_data"]["lag_seconds"].as_f64()
+    };
+    eventually("the future is rolled up", async || (lag().await == Some(0.0)).then_some(())).await;
+    let total = async || {
+        let body = json!({"start_time": text(now - A_DAY), "end_time": text(future + A_DAY),
+            "metric_types": ["market_data"], "interval": "1h"});
+        let answer = server.post("/api/metrics/history", &body).await.expect(200).json();
+        answer["data"].as_array().unwrap().iter().map(|row| row["total_volume"].as_i64().unwrap()).sum::<i64>()
+    };
+    assert_eq!(total().await, 5);
+    clock.set(0);
+    server.ingest("market_data", &json!([row(now - 600)])).await;
+    eventually("it is given up", async || server.log().contains("the clock was ahead").then_some(())).await;
+    assert_eq!(total().await, 6, "nothing is lost by it");
+    server.ingest("market_data", &json!([row(now - 300), row(now)])).await;
+    eventually("rollups go on", async || (lag().await == Some(0.0)).then_some(())).await;
+    assert_eq!(total().await, 8);
+}

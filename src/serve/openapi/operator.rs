@@ -24,13 +24,17 @@ pub(super) fn describe(draft: Draft) -> Draft {
             "/api/operator/archive",
             of_operator("archive_days", "Move old days into the archive")
                 .parameter(dry_run())
-                .response("200", answer(moved)),
+                .parameter(confirm_clock())
+                .response("200", answer(moved))
+                .response("422", validation_error()),
         )
         .post(
             "/api/operator/retention",
             of_operator("drop_days", "Drop what is older than it is to be kept")
                 .parameter(dry_run())
-                .response("200", answer(dropped)),
+                .parameter(confirm_clock())
+                .response("200", answer(dropped))
+                .response("422", validation_error()),
         )
         .post(
             "/api/operator/backup",
@@ -78,7 +82,19 @@ fn of_operator(id: &str, summary: &str) -> OperationBuilder {
 }
 
 fn dry_run() -> utoipa::openapi::path::Parameter {
-    query("dry_run", "`true` changes nothing and tells what would be done.", boolean(""))
+    query(
+        "dry_run",
+        "`true` changes nothing and tells what would be done, `false` does it; anything else is refused.",
+        boolean(""),
+    )
+}
+
+fn confirm_clock() -> utoipa::openapi::path::Parameter {
+    query(
+        "confirm_clock",
+        "`true` says that the clock is right although it is far from what it said before.",
+        boolean(""),
+    )
 }
 
 fn moved_day() -> utoipa::openapi::schema::ObjectBuilder {

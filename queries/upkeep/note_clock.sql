@@ -1,0 +1,1 @@
+INSERT INTO upkeep.clock VALUES ($1, $2, $3)

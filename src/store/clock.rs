@@ -1,0 +1,59 @@
+//! What the database remembers of the wall clock: a program that has just started knows nothing else to compare it with.
+
+use duckdb::types::Value as Bound;
+use duckdb::{Connection, OptionalExt, params};
+
+use super::maintenance::{Maintenance, MaintenanceError};
+use super::text::fill;
+use super::value::{Value, bind};
+use crate::tables::TABLES;
+use crate::time::{self, Micros};
+
+/// What the wall clock has said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockRecord {
+    /// When it was last believed.
+    pub believed_at: Micros,
+    /// Another time that it has said since: first and last.
+    pub doubted: Option<(Micros, Micros)>,
+}
+
+/// What the database remembers. One that remembers nothing believes the clock if it is empty; otherwise the clock is compared
+/// with the newest row.
+pub(super) fn read(connection: &Connection) -> Result<ClockRecord, duckdb::Error> {
+    let record = |row: &duckdb::Row<'_>| {
+        let (since, at): (Option<Micros>, Option<Micros>) = (row.get(1)?, row.get(2)?);
+        Ok(ClockRecord { believed_at: row.get(0)?, doubted: since.zip(at) })
+    };
+    let known = connection.query_row(include_str!("../../queries/upkeep/clock.sql"), [], record).optional()?;
+    known.map_or_else(|| begin(connection), Ok)
+}
+
+fn begin(connection: &Connection) -> Result<ClockRecord, duckdb::Error> {
+    let mut newest = None;
+    for table in TABLES {
+        let sql = fill(include_str!("../../queries/upkeep/newest.sql"), table);
+        newest = newest.max(connection.query_row(&sql, [], |row| row.get::<_, Option<Micros>>(0))?);
+    }
+    // A row may claim to come from the future.
+    let now = time::now();
+    Ok(ClockRecord { believed_at: newest.map_or(now, |newest| newest.min(now)), doubted: None })
+}
+
+impl Maintenance {
+    /// Remembers what the clock has said.
+    pub async fn note_clock(&self, record: ClockRecord) -> Result<(), MaintenanceError> {
+        let instant = |instant: Option<Micros>| bind(instant.map_or(Value::Null, Value::Timestamp));
+        self.transact(move |hands| {
+            hands.connection.execute(include_str!("../../queries/upkeep/forget_clock.sql"), [])?;
+            let (since, at) = record.doubted.unzip();
+            let values: [Bound; 3] = [Some(record.believed_at), since, at].map(instant);
+            let [believed, since, at] = values;
+            hands
+                .connection
+                .execute(include_str!("../../queries/upkeep/note_clock.sql"), params![believed, since, at])?;
+            Ok(())
+        })
+        .await
+    }
+}
