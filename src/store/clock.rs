@@ -1,6 +1,5 @@
 //! What the database remembers of the wall clock: a program that has just started knows nothing else to compare it with.
 
-use duckdb::types::Value as Bound;
 use duckdb::{Connection, OptionalExt, params};
 
 use super::maintenance::{Maintenance, MaintenanceError};
@@ -37,22 +36,24 @@ fn begin(connection: &Connection) -> Result<ClockRecord, duckdb::Error> {
     }
     // A row may claim to come from the future.
     let now = time::now();
-    Ok(ClockRecord { believed_at: newest.map_or(now, |newest| newest.min(now)), doubted: None })
+    let record = ClockRecord { believed_at: newest.map_or(now, |newest| newest.min(now)), doubted: None };
+    write(connection, record)?;
+    Ok(record)
+}
+
+fn write(connection: &Connection, record: ClockRecord) -> Result<(), duckdb::Error> {
+    let instant = |instant: Option<Micros>| bind(instant.map_or(Value::Null, Value::Timestamp));
+    let (since, at) = record.doubted.unzip();
+    let [believed, since, at] = [Some(record.believed_at), since, at].map(instant);
+    connection.execute(include_str!("../../queries/upkeep/note_clock.sql"), params![believed, since, at]).map(drop)
 }
 
 impl Maintenance {
     /// Remembers what the clock has said.
     pub async fn note_clock(&self, record: ClockRecord) -> Result<(), MaintenanceError> {
-        let instant = |instant: Option<Micros>| bind(instant.map_or(Value::Null, Value::Timestamp));
         self.transact(move |hands| {
             hands.connection.execute(include_str!("../../queries/upkeep/forget_clock.sql"), [])?;
-            let (since, at) = record.doubted.unzip();
-            let values: [Bound; 3] = [Some(record.believed_at), since, at].map(instant);
-            let [believed, since, at] = values;
-            hands
-                .connection
-                .execute(include_str!("../../queries/upkeep/note_clock.sql"), params![believed, since, at])?;
-            Ok(())
+            Ok(write(hands.connection, record)?)
         })
         .await
     }

@@ -1,8 +1,9 @@
 //! The archive in a bucket.
 
 use crate::answers;
-use crate::common::{Launch, S3, eventually_within};
+use crate::common::{Launch, S3};
 use crate::desk::{FIRST, SECOND, command, fill, launch, operator, push_quotes, quote, today};
+use crate::sequences::rolled;
 
 #[tokio::test]
 async fn a_bucket_is_an_archive_like_any_other() {
@@ -70,6 +71,7 @@ async fn a_bucket_that_does_not_answer_keeps_nobody_from_writing() {
     let days: Vec<_> = (0..3).map(|day| quote(FIRST + day * 86_400 * SECOND, "AAPL", 8)).collect();
     push_quotes(&server, &days).await;
     push_quotes(&server, &[quote(today(), "AAPL", 8)]).await;
+    rolled(&server).await;
     operator(&server, "archive").await;
     assert_eq!(server.terminate().await, Some(0));
     std::fs::remove_dir_all(server.path().join("data/archive-cache")).unwrap();
@@ -96,11 +98,7 @@ async fn a_bucket_that_does_not_answer_keeps_nobody_from_writing() {
         answer["data"][0]["total_volume"].as_i64().unwrap()
     };
     assert_eq!((volume(0).await, volume(1).await, volume(2).await), (24, 8, 24), "stale buckets are made of rows");
-    eventually_within(std::time::Duration::from_secs(60), "stale buckets are refreshed", async || {
-        let components = server.get("/api/system/components").await.expect(200).json();
-        (components["components"]["rollups"]["tables"]["market_data"]["stale_hours"] == 0).then_some(())
-    })
-    .await;
+    rolled(&server).await;
     assert_eq!((volume(0).await, volume(1).await, volume(2).await), (24, 8, 24));
 }
 

@@ -1,12 +1,13 @@
 //! Whatever is dropped, in whatever order, history keeps telling at each interval what it still has to be made of.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use crate::common::{Launch, Server};
+use crate::common::{Launch, Server, eventually_within};
 use crate::desk::{DAY, SECOND, launch, operator, today};
 
 /// Days before today that rows are of.
@@ -162,8 +163,9 @@ async fn hours_of_a_silent_table_are_made_of_minutes_that_are_too_old() {
     }
 }
 
-async fn rolled(server: &Server) {
-    crate::common::eventually("rollups are made", async || {
+/// Waits until rollups of market data are made and none is stale.
+pub async fn rolled(server: &Server) {
+    eventually_within(Duration::from_secs(60), "rollups are made", async || {
         let components: Value = server.get("/api/system/components").await.expect(200).json();
         let table = &components["components"]["rollups"]["tables"]["market_data"];
         (table["lag_seconds"] == 0.0 && table["stale_hours"] == 0).then_some(())

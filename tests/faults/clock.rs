@@ -192,7 +192,7 @@ async fn a_wrong_clock_drops_nothing_and_is_said_to_be_wrong() {
             assert!(status == 400 && said.contains("the clock says"), "{wrong}: {what}: {status} {said}");
         }
         eventually("an alert says so", async || {
-            let alerts = server.get("/api/system/alerts").await.expect(200).text();
+            let alerts = server.get("/api/system/health").await.expect(200).text();
             alerts.contains("clock_implausible").then_some(())
         })
         .await;
@@ -203,15 +203,11 @@ async fn a_wrong_clock_drops_nothing_and_is_said_to_be_wrong() {
         assert!(status == 400 && said.contains("--confirm-clock"), "{wrong}: {status} {said}");
 
         clock.set(0);
-        for what in ["archive", "retention"] {
-            assert_eq!(
-                operator(&server, what).await,
-                (200, "[]".to_owned()),
-                "{wrong}: it goes on when the clock is right"
-            );
-        }
+        // Of the machine there may be rows of days that are archived now.
+        assert_eq!(operator(&server, "archive").await.0, 200, "{wrong}: it goes on when the clock is right");
+        assert_eq!(operator(&server, "retention").await, (200, "[]".to_owned()), "{wrong}");
         eventually("the alert is over", async || {
-            let alerts = server.get("/api/system/alerts").await.expect(200).text();
+            let alerts = server.get("/api/system/health").await.expect(200).text();
             (!alerts.contains("clock_implausible")).then_some(())
         })
         .await;

@@ -1,7 +1,8 @@
 //! History against a naive computation over the same rows.
 //!
 //! `rows` makes random rows, with gaps, nulls, late rows and rows that replace others; `naive` computes from them what
-//! history must answer, one row at a time; `property` pushes the rows and compares.
+//! history must answer, one row at a time; `property` pushes the rows and compares. `summary` compares the figures of a time
+//! range.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 #![allow(clippy::print_stderr)]
 
@@ -12,3 +13,4 @@ mod all_of_time;
 mod naive;
 mod property;
 mod rows;
+mod summary;
