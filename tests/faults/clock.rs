@@ -217,8 +217,12 @@ async fn a_wrong_clock_drops_nothing_and_is_said_to_be_wrong() {
     // The server was off for a month: the operator says that the clock is right.
     clock.set(31 * A_DAY);
     assert_eq!(operator(&server, "retention").await.0, 400);
-    let (status, dropped) = operator(&server, "retention?confirm_clock=true").await;
-    assert!(status == 200 && dropped.contains("market_data"), "{dropped}");
+    eventually("what is rolled up is dropped", async || {
+        let (status, dropped) = operator(&server, "retention?confirm_clock=true").await;
+        assert_eq!(status, 200, "{dropped}");
+        dropped.contains("market_data").then_some(())
+    })
+    .await;
     assert_eq!(operator(&server, "archive").await.0, 200);
 }
 
@@ -237,6 +241,8 @@ async fn rollups_do_not_stay_in_a_future_that_the_clock_has_taken_back() {
         let components = server.get("/api/system/components").await.expect(200).json();
         components["components"]["rollups"]["tables"]["market_data"]["lag_seconds"].as_f64()
     };
+    let behind = |line: &str| line.contains("until then rows answer") && line.contains("market_data");
+    eventually("the future is to be rolled up", async || server.log().lines().any(behind).then_some(())).await;
     eventually("the future is rolled up", async || (lag().await == Some(0.0)).then_some(())).await;
     let total = async || {
         let body = json!({"start_time": text(now - A_DAY), "end_time": text(future + A_DAY),
