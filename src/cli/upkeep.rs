@@ -135,7 +135,9 @@ async fn here<T>(
 }
 
 async fn ask<T: DeserializeOwned>(server: &Remote, work: &str, order: Order) -> Result<T, UpkeepError> {
-    let request = server.order(&format!("/api/operator/{work}")).query(&[("dry_run", order.dry_run), ("confirm_clock", order.confirm_clock)]);
+    let request = server
+        .order(&format!("/api/operator/{work}"))
+        .query(&[("dry_run", order.dry_run), ("confirm_clock", order.confirm_clock)]);
     let response = server.send(request).await?;
     Ok(response.json().await.map_err(server.unreachable())?)
 }
