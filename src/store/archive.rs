@@ -11,14 +11,14 @@ use futures::TryStreamExt;
 use super::job::failed;
 use super::maintenance::{Hands, Maintenance, MaintenanceError};
 use super::reader::Reader;
-use super::rollup::{FINEST, Level, Reach, TimeRange, marks, rows_begin};
+use super::rollup::{FINEST, Level, Reach, marks, rows_begin};
 use super::snapshot::{ArchivedDay, Snapshot, Statement};
 use super::text::fill;
 use super::value::Value;
 use crate::archive::{ArchiveError, Content, Files, Lease};
 use crate::batch::{BatchStream, ReadError};
 use crate::tables::{TIME_COLUMN, Table, column};
-use crate::time::{self, DAY, Micros};
+use crate::time::{DAY, Micros};
 
 /// The instants that the database knows; a question may be about any.
 const EARLIEST: Micros = -9_223_372_022_400_000_000;
@@ -64,31 +64,6 @@ pub(super) fn rows_of(
     let only_paths = |days: &[(&ArchivedDay, &Path)]| days.iter().map(|(_, path)| quoted(path)).collect::<Vec<_>>();
     let relation = relation(table, &only_paths(&settled), &only_paths(&late), &hot);
     Ok((relation, Some(lease)))
-}
-
-/// The rows of a table in time ranges as one relation, which reads nothing that lies between them. Holds at least those rows.
-pub(super) fn rows_in(
-    connection: &Connection,
-    files: &Files,
-    limit: Duration,
-    table: &Table,
-    ranges: &[TimeRange],
-) -> Result<(String, Vec<Lease>), ReadError> {
-    let mut leases = Vec::new();
-    let mut parts = Vec::new();
-    for (from, until) in ranges {
-        let (rows, lease) = rows_of(connection, files, limit, table, *from, *until)?;
-        leases.extend(lease);
-        parts.push(if ranges.len() == 1 { rows } else { rows_between(table, &rows, (*from, *until)) });
-    }
-    Ok((if parts.len() == 1 { parts.concat() } else { format!("({})", parts.join(" UNION ALL ")) }, leases))
-}
-
-fn rows_between(table: &Table, rows: &str, (from, until): TimeRange) -> String {
-    fill(include_str!("../../queries/archive/range.sql"), table)
-        .replace("{rows}", rows)
-        .replace("{from}", &from.to_string())
-        .replace("{until}", &until.to_string())
 }
 
 /// The archived days of a table that have an instant from `start` to `end`, oldest first.
@@ -356,7 +331,7 @@ impl Maintenance {
         before: Micros,
     ) -> Result<u64, MaintenanceError> {
         self.transact(move |hands| {
-            let before = before.min(made_to_the_day(&Reach::read(hands.connection, table)?));
+            let before = before.min(Reach::read(hands.connection, table)?.last_day());
             hands.bounds.kept_from(table, level, before);
             let dropped = of_level(include_str!("../../queries/rollup/drop.sql"), table, level);
             let dropped = hands.connection.execute(&dropped, [instant(before)])?;
@@ -456,11 +431,6 @@ impl Maintenance {
     }
 }
 
-/// The first instant of the day in which the rollups of a table end: those of every level reach as far as there.
-fn made_to_the_day(reach: &Reach) -> Micros {
-    time::day_start(reach.of(FINEST).1)
-}
-
 /// Whether an archived day has rows in the database; `None` for a day that is not archived.
 fn find(hands: &Hands<'_>, table: &Table, day: Micros) -> Result<Option<bool>, duckdb::Error> {
     let sql = include_str!("../../queries/archive/find.sql");
@@ -509,13 +479,6 @@ impl Snapshot<'_> {
         Ok(relation)
     }
 
-    /// The rows of a table in time ranges as a relation for FROM, which reads nothing that lies between them.
-    pub fn rows_in(&self, table: &Table, ranges: &[TimeRange]) -> Result<String, ReadError> {
-        let (relation, leases) = rows_in(self.connection, &self.shared.files, self.limit, table, ranges)?;
-        self.leases.borrow_mut().extend(leases);
-        Ok(relation)
-    }
-
     /// Makes the files of days readable until the question has been answered, and gives their paths as a literal.
     fn paths(&self, days: &[ArchivedDay]) -> Result<Vec<String>, ReadError> {
         let lease = lease(&self.shared.files, days, self.limit)?;
@@ -527,5 +490,6 @@ impl Snapshot<'_> {
 
 mod announce;
 mod by_key;
+pub(super) mod ranges;
 #[cfg(test)]
 mod tests;

@@ -2,9 +2,9 @@
 
 use duckdb::Connection;
 
-use super::{LEVELS, Level};
+use super::{FINEST, LEVELS, Level};
 use crate::tables::Table;
-use crate::time::{DAY, Micros};
+use crate::time::{self, DAY, Micros};
 
 /// Before every row: year 1.
 pub const BEGINNING: Micros = -719_162 * DAY;
@@ -28,6 +28,11 @@ impl Reach {
     /// From the first bucket of a level to the end of its last one.
     pub fn of(&self, level: Level) -> (Micros, Micros) {
         self.named(level.name()).unwrap_or((BEGINNING, BEGINNING))
+    }
+
+    /// The first instant of the day in which the rollups of a table end: those of every level reach as far as there.
+    pub fn last_day(&self) -> Micros {
+        time::day_start(self.of(FINEST).1)
     }
 
     /// What was before has been dropped; `None` when nothing was.

@@ -11,7 +11,7 @@ use super::refresh::refresh_marked;
 use super::text::{self, Wanted, fill};
 use super::{FINEST, LEVELS, Level, Reach};
 use crate::archive::{Files, Lease};
-use crate::store::archive::rows_in;
+use crate::store::archive::ranges::rows_in;
 use crate::store::commit;
 use crate::store::reader::Shared;
 use crate::store::table_writer::TableWriteError;
