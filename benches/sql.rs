@@ -74,7 +74,8 @@ async fn main() {
     let path = directory.path().join("bench.duckdb");
     let store = Store::open(&StoreSettings { path, ..StoreSettings::default() }).unwrap();
     fill(&store, rows).await;
-    let settings = QuerySettings { time_limit: LIMIT, ..QuerySettings::default() };
+    let program = env!("CARGO_BIN_EXE_observability-api").into();
+    let settings = QuerySettings { time_limit: LIMIT, program, ..QuerySettings::default() };
     let queries = Queries::new(store.reader(), Arc::new(NamedQueries::new(None)), &settings);
 
     println!("{rows} rows, {SYMBOLS} symbols; milliseconds, medians of {ROUNDS}\n");

@@ -199,12 +199,14 @@ pub struct QuerySettings {
     pub time_limit: Duration,
     /// Rows that an answer to users' SQL may have.
     pub max_rows: usize,
-    /// Memory that users' SQL may take, all of it together, in bytes.
+    /// Memory that users' SQL may take outside of the database, all of it together, in bytes.
     pub memory_limit_bytes: usize,
-    /// Users' SQL queries that may run at one time.
+    /// Users' SQL queries that may run at one time; fewer where the memory is too little for so many.
     pub concurrency: usize,
     /// A directory whose `.sql` files replace the built-in ones of the same path.
     pub directory: Option<PathBuf>,
+    /// The program that runs users' SQL in a process of its own: this one.
+    pub program: PathBuf,
 }
 
 /// Where backups go, and when.
@@ -307,8 +309,17 @@ impl Default for QuerySettings {
             memory_limit_bytes: 512 << 20,
             concurrency: 4,
             directory: None,
+            program: this_program(),
         }
     }
+}
+
+/// The running program, also when its file has been replaced since.
+fn this_program() -> PathBuf {
+    if cfg!(target_os = "linux") {
+        return PathBuf::from("/proc/self/exe");
+    }
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("observability-api"))
 }
 
 impl Default for BackupSettings {

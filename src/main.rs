@@ -26,6 +26,7 @@ fn main() -> ExitCode {
     keep_freed_memory();
     let outcome = match cli::parse(std::env::args_os()) {
         Ok(Invocation::Serve(settings)) => cli::serve(settings),
+        Ok(Invocation::SqlWorker(allowance)) => cli::run_sql_worker(allowance),
         Ok(Invocation::Query(arguments, settings)) => cli::run(&settings.log.clone(), query::run(arguments, settings)),
         Ok(Invocation::Backup(arguments, settings)) => {
             cli::run(&settings.log.clone(), backup::backup(arguments, settings))

@@ -39,7 +39,7 @@ impl Stream for BatchStream {
 }
 
 /// Why a query gave no answer, or stopped in the middle of one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum ReadError {
     /// The question itself is wrong: the asker can mend it.
     #[error("{0}")]
@@ -65,6 +65,9 @@ pub enum ReadError {
     /// More rows than an answer may have.
     #[error("the answer has more than {0} rows: add a LIMIT or a narrower WHERE")]
     TooManyRows(usize),
+    /// What the query needs is not there now; the text says what, and what to do.
+    #[error("{0}")]
+    Unavailable(String),
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,

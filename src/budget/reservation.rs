@@ -122,6 +122,11 @@ impl Reservation {
         }
     }
 
+    /// The whole of it, for another holder; this one keeps nothing.
+    pub fn take(&mut self) -> Self {
+        Self { shared: Arc::clone(&self.shared), amount: std::mem::take(&mut self.amount) }
+    }
+
     /// Gives back `less` of it, at most all.
     pub fn shrink(&mut self, less: u64) {
         let less = less.min(self.amount);

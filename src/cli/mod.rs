@@ -6,6 +6,7 @@
 //! * `serve` runs the server; [`query`](mod@query) asks one question; [`backup`](mod@backup) saves the database and
 //!   brings it back; [`upkeep`] moves and drops old days; [`export`](mod@export) and [`import`](mod@import) move whole
 //!   tables.
+//! * `sql_worker` is what the server starts for users' SQL.
 //! * `argument` says how their arguments are written, `database` finds the database, `client` asks the server that has
 //!   it, `output` and `progress` talk to the terminal.
 
@@ -24,6 +25,7 @@ mod progress;
 pub mod query;
 mod resolve;
 mod serve;
+mod sql_worker;
 pub mod upkeep;
 mod value;
 
@@ -35,8 +37,10 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use error::{Failure, Unusable};
 pub use serve::serve;
+pub use sql_worker::run_sql_worker;
 
 use crate::config::{LogSettings, Settings};
+use crate::query::worker::Allowance;
 use options::{ArchiveOptions, ClientOptions, Options, QueryOptions, RetentionOptions, StoreOptions};
 
 /// What the command line asks for, with the settings to do it.
@@ -44,6 +48,8 @@ use options::{ArchiveOptions, ClientOptions, Options, QueryOptions, RetentionOpt
 pub enum Invocation {
     /// Run the server.
     Serve(Settings),
+    /// Run users' SQL for a server.
+    SqlWorker(Allowance),
     /// Ask one question.
     Query(query::QueryArguments, Settings),
     /// Take or list backups.
@@ -162,7 +168,11 @@ struct FileArgument {
 ///
 /// Asking for help or for the version is an [`Unusable`] too: its explanation is the text asked for.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, Unusable> {
-    read(definition(), arguments)
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    match sql_worker::read(&arguments) {
+        Some(allowance) => Ok(Invocation::SqlWorker(allowance)),
+        None => read(definition(), arguments),
+    }
 }
 
 fn read(mut command: clap::Command, arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, Unusable> {

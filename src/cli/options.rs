@@ -289,10 +289,11 @@ pub(super) struct QueryOptions {
     #[serde(deserialize_with = "from_file")]
     query_max_rows: Option<Whole<1, 1_000_000_000>>,
 
-    /// Memory that users' SQL may take, all of it together [default: 512MiB]
+    /// Memory that users' SQL may take outside of the database, all of it together [default and most: a quarter of the
+    /// memory limit]
     #[arg(long, env = "OBSERVABILITY_QUERY_MEMORY_LIMIT", value_name = "SIZE")]
     #[serde(deserialize_with = "from_file")]
-    query_memory_limit: Option<Size>,
+    pub(super) query_memory_limit: Option<Size>,
 
     /// Users' SQL queries that may run at one time [default: 4]
     #[arg(long, env = "OBSERVABILITY_QUERY_CONCURRENCY", value_name = "N")]
@@ -449,7 +450,6 @@ impl QueryOptions {
     fn apply(self, query: &mut QuerySettings) {
         set(&mut query.time_limit, self.query_time_limit);
         set(&mut query.max_rows, self.query_max_rows);
-        set(&mut query.memory_limit_bytes, self.query_memory_limit);
         set(&mut query.concurrency, self.query_concurrency);
         set(&mut query.directory, self.query_directory);
     }

@@ -22,8 +22,12 @@ pub(super) fn resolve(given: Options, mut file: Options) -> Result<Settings, Unu
         given.server.ssl_certfile.clone().or(file.server.ssl_certfile.clone()),
         given.server.ssl_keyfile.clone().or(file.server.ssl_keyfile.clone()),
     )?;
+    let sql = given.query.query_memory_limit.or(file.query.query_memory_limit);
     file.apply(&mut settings);
     given.apply(&mut settings);
+    // A part of what the server may take: less of it can be set, more cannot.
+    let share = usize::try_from(settings.store.memory().sql).unwrap_or(usize::MAX);
+    settings.query.memory_limit_bytes = sql.map_or(share, |sql| share.min(sql.into()));
     settings.check_memory()?;
     Ok(settings)
 }

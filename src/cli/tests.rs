@@ -37,6 +37,7 @@ fn outcome(parsed: Result<Invocation, Unusable>) -> Result<Settings, String> {
             | Invocation::Import(_, settings)
             | Invocation::ImportTimescale(_, settings),
         ) => Ok(settings),
+        Ok(Invocation::SqlWorker(_)) => Err("a worker of the server has no settings".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -22,6 +22,11 @@ pub use named::{NamedQueries, QueryFileError};
 pub use trades::{ExecutionQuality, TradeFilter, TradeStatistics};
 pub use window::{TimeRange, Window};
 
+/// The process that runs users' SQL.
+pub mod worker {
+    pub use super::sql::{Allowance, WORKER_COMMAND as COMMAND, confine, run_worker as run};
+}
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 

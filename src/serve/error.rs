@@ -96,7 +96,9 @@ impl ApiError {
                 ReadError::Busy => StatusCode::TOO_MANY_REQUESTS,
                 // The answer would be too large; the text says how to ask for less.
                 ReadError::OutOfMemory(_) | ReadError::TooManyRows(_) => StatusCode::PAYLOAD_TOO_LARGE,
-                ReadError::Stopping | ReadError::NoMemory => StatusCode::SERVICE_UNAVAILABLE,
+                ReadError::Unavailable(_) | ReadError::Stopping | ReadError::NoMemory => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
                 ReadError::Archive(_) | ReadError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::Write(error) => match error {

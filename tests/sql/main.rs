@@ -1,7 +1,7 @@
 //! Users' own SQL.
 //!
 //! `answers` compares with DuckDB's Python package and looks at formats and parameters, `refusals` at what is not
-//! allowed and at the bounds of a question.
+//! allowed and at the bounds of a query, `bounds` at what it takes of the machine; `processes` finds what runs it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 #![allow(clippy::print_stderr)]
 
@@ -9,6 +9,8 @@
 mod common;
 
 mod answers;
+mod bounds;
+mod processes;
 mod refusals;
 
 use common::Server;

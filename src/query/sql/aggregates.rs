@@ -13,24 +13,17 @@ use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 use super::sources::Sources;
 use super::store_sql;
 use super::stored_table::StoredGroups;
-use crate::store::Reader;
 
 /// What the answer of the store is called in a plan.
 const GROUPS: &str = "groups";
 
 /// An aggregation over tables and inner joins of them becomes a question to the store, where it means the same there. A
 /// few groups travel instead of all rows.
-#[derive(Clone)]
-pub(super) struct AggregateInStore {
-    reader: Reader,
-}
+#[derive(Debug)]
+pub(super) struct AggregateInStore;
 
 impl AggregateInStore {
-    pub fn new(reader: Reader) -> Self {
-        Self { reader }
-    }
-
-    fn groups(&self, aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
+    fn groups(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
         let expressions = aggregate.group_expr.iter().chain(&aggregate.aggr_expr).cloned().collect();
         let Some((sources, expressions)) = Sources::under(&aggregate.input, expressions)? else { return Ok(None) };
         let (group, aggregates) = expressions.split_at(aggregate.group_expr.len().min(expressions.len()));
@@ -42,7 +35,7 @@ impl AggregateInStore {
         let columns = aggregate.schema.iter().enumerate().map(|(position, (qualifier, field))| {
             Expr::Column(Column::new(Some(GROUPS), names(position))).alias_qualified(qualifier.cloned(), field.name())
         });
-        let source = StoredGroups::source(sql, schema, self.reader.clone());
+        let source = StoredGroups::source(sql, schema);
         Ok(Some(LogicalPlanBuilder::scan(GROUPS, source, None)?.project(columns)?.build()?))
     }
 }
@@ -58,15 +51,9 @@ impl OptimizerRule for AggregateInStore {
 
     fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         let groups = match &plan {
-            LogicalPlan::Aggregate(aggregate) => self.groups(aggregate)?,
+            LogicalPlan::Aggregate(aggregate) => Self::groups(aggregate)?,
             _ => None,
         };
         Ok(groups.map_or_else(|| Transformed::no(plan), Transformed::yes))
-    }
-}
-
-impl std::fmt::Debug for AggregateInStore {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("AggregateInStore")
     }
 }

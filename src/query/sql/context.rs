@@ -20,8 +20,7 @@ use super::aggregates::AggregateInStore;
 use super::functions;
 use super::stored_table::StoredTable;
 use super::top_rows::TopRowsInStore;
-use crate::config::QuerySettings;
-use crate::store::Reader;
+use super::worker::Allowance;
 use crate::tables::TABLES;
 
 /// The catalogue's name in SQL: `observability.public.trades`.
@@ -31,35 +30,37 @@ const SCHEMA: &str = "public";
 /// Queries within queries and terms in parentheses.
 const NESTING: usize = 100;
 
-/// Functions that make a value of any size out of small ones. Their results are built in one step, outside of the memory
-/// pool, so that a single call could take all memory there is.
-const UNBOUNDED_FUNCTIONS: [&str; 9] =
-    ["repeat", "replace", "regexp_replace", "lpad", "rpad", "array_repeat", "array_resize", "generate_series", "range"];
+/// What the program itself takes of a worker's memory.
+const PROGRAM_BYTES: usize = 64 << 20;
 
 /// A session that knows our tables and nothing else.
-pub(super) fn session(reader: &Reader, settings: &QuerySettings) -> Result<SessionState> {
-    let pool = GreedyMemoryPool::new(settings.memory_limit_bytes);
+///
+/// Sorting, grouping and joining take their memory from a pool, so that they end with an error before the process has to
+/// be ended. What else a query allocates is not counted there.
+pub(super) fn session(allowance: Allowance) -> Result<SessionState> {
+    let pool = GreedyMemoryPool::new(allowance.memory.saturating_sub(PROGRAM_BYTES).max(allowance.memory / 4));
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(TrackConsumersPool::new(pool, NonZeroUsize::MIN)))
         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
         .with_object_store_registry(Arc::new(NoObjectStores))
         .build_arc()?;
     Ok(SessionStateBuilder::new()
-        .with_config(config())
+        .with_config(config(allowance.threads))
         .with_runtime_env(runtime)
-        .with_catalog_list(catalogs(reader)?)
+        .with_catalog_list(catalogs()?)
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
-        .with_scalar_functions(bounded_functions())
+        .with_scalar_functions(scalar_functions())
         .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
         .with_aggregate_functions(aggregate_functions())
         .with_window_functions(SessionStateDefaults::default_window_functions())
         .with_table_function_list(SessionStateDefaults::default_table_functions())
-        .with_optimizer_rules(optimizer_rules(reader))
+        .with_optimizer_rules(optimizer_rules())
         .build())
 }
 
-fn config() -> SessionConfig {
+fn config(threads: usize) -> SessionConfig {
     let mut config = SessionConfig::new()
+        .with_target_partitions(threads.max(1))
         .with_information_schema(true)
         .with_create_default_catalog_and_schema(false)
         .with_default_catalog_and_schema(CATALOG, SCHEMA);
@@ -72,10 +73,10 @@ fn config() -> SessionConfig {
     config
 }
 
-fn catalogs(reader: &Reader) -> Result<Arc<dyn CatalogProviderList>> {
+fn catalogs() -> Result<Arc<dyn CatalogProviderList>> {
     let schema = MemorySchemaProvider::new();
     for table in TABLES {
-        schema.register_table(table.name.to_owned(), Arc::new(StoredTable::new(table, reader.clone())))?;
+        schema.register_table(table.name.to_owned(), Arc::new(StoredTable::new(table)))?;
     }
     let catalog = MemoryCatalogProvider::new();
     catalog.register_schema(SCHEMA, Arc::new(schema))?;
@@ -84,12 +85,9 @@ fn catalogs(reader: &Reader) -> Result<Arc<dyn CatalogProviderList>> {
     Ok(Arc::new(catalogs))
 }
 
-fn bounded_functions() -> Vec<Arc<datafusion::logical_expr::ScalarUDF>> {
-    let mut functions = SessionStateDefaults::default_scalar_functions();
-    functions.retain(|function| !UNBOUNDED_FUNCTIONS.contains(&function.name()));
-    // Of two with one name the last one counts.
-    functions.extend(functions::scalars());
-    functions
+/// Of two functions with one name the last one counts.
+fn scalar_functions() -> Vec<Arc<datafusion::logical_expr::ScalarUDF>> {
+    SessionStateDefaults::default_scalar_functions().into_iter().chain(functions::scalars()).collect()
 }
 
 fn aggregate_functions() -> Vec<Arc<datafusion::logical_expr::AggregateUDF>> {
@@ -98,12 +96,12 @@ fn aggregate_functions() -> Vec<Arc<datafusion::logical_expr::AggregateUDF>> {
 
 /// DataFusion's rules, with ours right after filters and limits have reached the scans and constants have left the groups
 /// (which changes what there is of no rows), and before common parts of expressions are pulled out of them.
-fn optimizer_rules(reader: &Reader) -> Vec<Arc<dyn datafusion::optimizer::OptimizerRule + Send + Sync>> {
+fn optimizer_rules() -> Vec<Arc<dyn datafusion::optimizer::OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
     let after = rules.iter().position(|rule| rule.name() == "eliminate_group_by_constant");
     let after = after.map_or(rules.len(), |position| position + 1);
     rules.insert(after, Arc::new(TopRowsInStore));
-    rules.insert(after, Arc::new(AggregateInStore::new(reader.clone())));
+    rules.insert(after, Arc::new(AggregateInStore));
     rules
 }
 

@@ -26,7 +26,9 @@ pub(super) fn read_error(error: &DataFusionError) -> ReadError {
         | DataFusionError::Configuration(_)
         | DataFusionError::Execution(_)
         | DataFusionError::ArrowError(..) => ReadError::Invalid(message(error)),
-        _ => ReadError::Failed(error.to_string()),
+        // Errors of the libraries below it, of a regular expression for instance, and what it did not foresee: another
+        // query can avoid both.
+        _ => ReadError::Invalid(format!("the query cannot be run, write it in another way: {}", message(error))),
     }
 }
 
@@ -35,6 +37,8 @@ fn message(error: &DataFusionError) -> String {
     let text = match error.find_root() {
         // These say what is wrong; the kind of error in front of them would only repeat it.
         DataFusionError::Plan(text) | DataFusionError::Execution(text) => text.clone(),
+        DataFusionError::Internal(text) => text.clone(),
+        DataFusionError::External(error) => error.to_string(),
         DataFusionError::NotImplemented(text) => format!("not supported: {text}"),
         DataFusionError::SQL(error, _) => match error.as_ref() {
             ParserError::TokenizerError(text) | ParserError::ParserError(text) => format!("not valid SQL: {text}"),

@@ -25,13 +25,16 @@ pub(super) enum Parameters {
 }
 
 impl Parameters {
-    /// A JSON list is for `$1`, `$2`, …, an object for `$name`; null is no parameters at all.
-    ///
-    /// All of them together are bounded as the text of a query is.
-    pub fn read(json: Value) -> Result<Self, ReadError> {
-        if text_bytes(&json) > TEXT_BYTES {
+    /// Refuses values that are too large to be passed on: all of them together are bounded as the text of a query is.
+    pub fn check(json: &Value) -> Result<(), ReadError> {
+        if text_bytes(json) > TEXT_BYTES {
             return Err(ReadError::Invalid(format!("params hold more than {TEXT_BYTES} bytes of text")));
         }
+        Ok(())
+    }
+
+    /// A JSON list is for `$1`, `$2`, …, an object for `$name`; null is no parameters at all.
+    pub fn read(json: Value) -> Result<Self, ReadError> {
         match json {
             Value::Null => Ok(Self::Positional(Vec::new())),
             Value::Array(values) => Ok(Self::Positional(values)),
@@ -94,11 +97,12 @@ fn scalar(name: &str, value: &Value) -> Result<ScalarValue, ReadError> {
     }
 }
 
+/// The bytes that a value takes as text, about; one that is no text counts as a short one.
 fn text_bytes(json: &Value) -> usize {
     match json {
         Value::String(text) => text.len(),
         Value::Array(values) => values.iter().map(text_bytes).sum(),
-        Value::Object(values) => values.values().map(text_bytes).sum(),
-        _ => 0,
+        Value::Object(values) => values.iter().map(|(name, value)| name.len() + text_bytes(value)).sum(),
+        _ => 8,
     }
 }

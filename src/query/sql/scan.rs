@@ -4,7 +4,7 @@ use std::fmt::{self, Formatter};
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatchOptions;
-use datafusion::arrow::compute::{BatchCoalescer, cast};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{exec_err, internal_err};
@@ -15,17 +15,15 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::floats::ordinary_column;
-use super::limits::Deadline;
 use super::store_sql::StoreSql;
-use crate::batch::{BatchStream, ReadError};
-use crate::store::Reader;
+use super::worker::{Link, ScanRows};
+use crate::batch::ReadError;
 
-/// Asks the store one statement when it is first polled; dropping its stream cancels the statement.
+/// Asks the server for the rows of one statement when it is first polled; dropping its stream cancels the statement.
 pub(super) struct StoreScan {
-    reader: Reader,
     sql: StoreSql,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
@@ -34,14 +32,14 @@ pub(super) struct StoreScan {
 impl StoreScan {
     /// The columns of the answer must be those of `schema` in number and, as far as they can be cast, in type. When
     /// `schema` has none, only the number of rows counts.
-    pub fn new(reader: Reader, sql: StoreSql, schema: SchemaRef) -> Self {
+    pub fn new(sql: StoreSql, schema: SchemaRef) -> Self {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(1),
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Self { reader, sql, properties: Arc::new(properties), metrics: ExecutionPlanMetricsSet::new() }
+        Self { sql, properties: Arc::new(properties), metrics: ExecutionPlanMetricsSet::new() }
     }
 }
 
@@ -63,17 +61,13 @@ impl ExecutionPlan for StoreScan {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let Some(deadline) = context.session_config().get_extension::<Deadline>() else {
-            return internal_err!("a query without a deadline");
+        let Some(link) = context.session_config().get_extension::<Link>() else {
+            return internal_err!("a scan without a way to the store");
         };
-        let (reader, sql, schema) = (self.reader.clone(), self.sql.clone(), self.schema());
-        let batch_size = context.session_config().batch_size();
+        let (sql, schema) = (self.sql.clone(), self.schema());
         let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let batches = stream::once(async move {
-            let answer = reader.ask(move |snapshot| Ok(vec![sql.over(snapshot)?]), deadline.remaining()).await;
-            Ok::<_, DataFusionError>(shaped(answer.map_err(external)?, schema, batch_size))
-        });
-        let counted = batches.try_flatten().inspect_ok(move |batch| {
+        let batches = stream::once(async move { shaped(link.scan(&sql), schema) });
+        let counted = batches.flatten().inspect_ok(move |batch| {
             batch.record_output(&metrics);
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), counted)))
@@ -96,39 +90,19 @@ impl fmt::Debug for StoreScan {
     }
 }
 
-/// The store's small batches, gathered into batches of about `batch_size` rows that have exactly `schema`.
-fn shaped(
-    answer: BatchStream,
-    schema: SchemaRef,
-    batch_size: usize,
-) -> impl futures::Stream<Item = Result<RecordBatch>> + Send {
-    let gathering = BatchCoalescer::new(schema.clone(), batch_size);
-    stream::try_unfold(Some((answer, gathering)), move |state| {
-        let schema = schema.clone();
-        async move {
-            let Some((mut answer, mut gathering)) = state else { return Ok(None) };
-            loop {
-                if let Some(batch) = gathering.next_completed_batch() {
-                    return Ok(Some((batch, Some((answer, gathering)))));
-                }
-                match answer.next().await.transpose().map_err(external)? {
-                    Some(batch) if schema.fields().is_empty() => {
-                        let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-                        let batch = RecordBatch::try_new_with_options(schema, Vec::new(), &rows)?;
-                        return Ok(Some((batch, Some((answer, gathering)))));
-                    }
-                    Some(batch) => gathering.push_batch(conformed(&batch, &schema)?)?,
-                    None => {
-                        gathering.finish_buffered_batch()?;
-                        return Ok(gathering.next_completed_batch().map(|batch| (batch, None)));
-                    }
-                }
-            }
-        }
+/// The store's batches with exactly `schema`.
+fn shaped(rows: ScanRows, schema: SchemaRef) -> impl Stream<Item = Result<RecordBatch>> + Send {
+    stream::try_unfold((rows, schema), |(mut rows, schema)| async {
+        let Some(batch) = rows.next().await.map_err(external)? else { return Ok(None) };
+        Ok(Some((conformed(&batch, &schema)?, (rows, schema))))
     })
 }
 
 fn conformed(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    if schema.fields().is_empty() {
+        let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        return Ok(RecordBatch::try_new_with_options(schema.clone(), Vec::new(), &rows)?);
+    }
     if batch.num_columns() != schema.fields().len() {
         return exec_err!("the store answered {} columns instead of {}", batch.num_columns(), schema.fields().len());
     }

@@ -19,12 +19,13 @@ use crate::time::Micros;
 #[derive(Debug, Clone)]
 pub(super) struct StoreSql {
     /// The statement, in parts between which the rows of `tables` belong.
-    parts: Vec<String>,
-    tables: Vec<&'static Table>,
+    pub(super) parts: Vec<String>,
+    /// The tables, in the order of their places.
+    pub(super) tables: Vec<&'static Table>,
     /// The instants, both inclusive, outside of which no row counts.
-    span: (Micros, Micros),
+    pub(super) span: (Micros, Micros),
     /// Its values.
-    values: Vec<Value>,
+    pub(super) values: Vec<Value>,
 }
 
 impl StoreSql {

@@ -16,7 +16,6 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::expressions::ExpressionWriter;
 use super::scan::StoreScan;
 use super::store_sql::{self, StoreSql, TopRows};
-use crate::store::Reader;
 use crate::tables::Table;
 
 /// One of the declared tables. Columns, filters and limits of a query are the store's work, as far as it can do it.
@@ -26,12 +25,11 @@ pub(super) struct StoredTable {
     pub table: &'static Table,
     /// Only the first rows in an order.
     pub top: Option<TopRows>,
-    reader: Reader,
 }
 
 impl StoredTable {
-    pub fn new(table: &'static Table, reader: Reader) -> Self {
-        Self { table, top: None, reader }
+    pub fn new(table: &'static Table) -> Self {
+        Self { table, top: None }
     }
 
     /// The stored table behind a scan, if there is one.
@@ -79,7 +77,7 @@ impl TableProvider for StoredTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = projected(self.schema(), projection)?;
         match store_sql::rows(self.table, &schema, filters, self.top.as_ref(), limit) {
-            Some(sql) => Ok(Arc::new(StoreScan::new(self.reader.clone(), sql, schema))),
+            Some(sql) => Ok(Arc::new(StoreScan::new(sql, schema))),
             None => internal_err!("a filter reached the scan of {} that was not offered to it", self.table.name),
         }
     }
@@ -96,13 +94,12 @@ impl Debug for StoredTable {
 pub(super) struct StoredGroups {
     sql: StoreSql,
     schema: SchemaRef,
-    reader: Reader,
 }
 
 impl StoredGroups {
     /// The answer to `sql`, whose columns have the names and types of `schema`.
-    pub fn source(sql: StoreSql, schema: SchemaRef, reader: Reader) -> Arc<dyn TableSource> {
-        provider_as_source(Arc::new(Self { sql, schema, reader }))
+    pub fn source(sql: StoreSql, schema: SchemaRef) -> Arc<dyn TableSource> {
+        provider_as_source(Arc::new(Self { sql, schema }))
     }
 }
 
@@ -125,7 +122,7 @@ impl TableProvider for StoredGroups {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = projected(self.schema.clone(), projection)?;
         let sql = store_sql::some_of(&self.sql, projection.map(Vec::as_slice), limit);
-        Ok(Arc::new(StoreScan::new(self.reader.clone(), sql, schema)))
+        Ok(Arc::new(StoreScan::new(sql, schema)))
     }
 }
 

@@ -47,33 +47,16 @@ async fn the_time_limit_covers_the_reading_of_the_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_is_limited() {
     let settings = QuerySettings { memory_limit_bytes: 1 << 20, ..QuerySettings::default() };
-    let desk = Desk::with(settings, 20_000).await;
+    let desk = Desk::with(settings, 100).await;
     for sql in [
-        "SELECT * FROM market_data ORDER BY upper(symbol), last_price",
-        "SELECT upper(symbol), timestamp, count(*) FROM market_data GROUP BY 1, 2",
-        "SELECT count(*) FROM market_data a JOIN market_data b \
-         ON a.timestamp = b.timestamp AND upper(a.symbol) < b.symbol",
+        "SELECT value FROM generate_series(1, 20000000) ORDER BY -value",
+        "SELECT max(n) FROM (SELECT value * 7 % 20000003, count(*) AS n FROM generate_series(1, 20000000) GROUP BY 1)",
+        "SELECT count(*) FROM generate_series(1, 20000000) a JOIN generate_series(1, 20000000) b ON a.value = b.value",
     ] {
         let outcome = desk.ask(sql).await;
         assert!(matches!(outcome, Err(ReadError::OutOfMemory(_))), "{sql}: {outcome:?}");
     }
-    assert_eq!(desk.rows("SELECT count(*) FROM market_data").await, ["60000"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn functions_that_make_values_of_any_size_are_not_there() {
-    let desk = Desk::open().await;
-    for call in [
-        "repeat('x', 2000000000)",
-        "replace('xx', 'x', 'yy')",
-        "regexp_replace('xx', 'x', 'yy', 'g')",
-        "lpad('x', 2000000000)",
-        "array_repeat(1, 2000000000)",
-        "list_repeat(1, 9)",
-    ] {
-        let outcome = desk.ask(&format!("SELECT length({call})")).await;
-        assert!(matches!(outcome, Err(ReadError::Invalid(_))), "{call}: {outcome:?}");
-    }
+    assert_eq!(desk.rows("SELECT count(*) FROM market_data").await, ["300"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

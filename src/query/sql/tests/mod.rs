@@ -1,10 +1,11 @@
-//! Users' SQL against a real store.
+//! Users' SQL against a real store, in a worker on a thread: the same code over the same stream as in a process.
 
 mod answers;
 mod limits;
 mod property;
 mod pushdown;
 mod refusals;
+mod scans;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::Session;
+use super::process::Launcher;
 use crate::batch::ReadError;
 use crate::config::{QuerySettings, StoreSettings};
 use crate::store::Store;
@@ -49,7 +51,8 @@ impl Desk {
         }
         let trades: Vec<_> = seconds.iter().step_by(10).take(100).map(|second| trade(*second)).collect();
         store.batches().commit(&TRADES, vec![TradeRow::batch(&trades).unwrap()]).await.unwrap();
-        Self { session: Session::new(store.reader(), settings), store, _directory: directory }
+        let session = Session::with(Launcher::Thread, store.reader().sql(), settings);
+        Self { session, store, _directory: directory }
     }
 
     async fn ask(&self, sql: &str) -> Result<Vec<RecordBatch>, ReadError> {

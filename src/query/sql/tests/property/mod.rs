@@ -24,6 +24,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use super::*;
 use crate::query::sql::context;
 use crate::query::sql::floats::ordinary_column;
+use crate::query::sql::worker::Allowance;
 use crate::tables::Table;
 use queries::Query;
 
@@ -51,7 +52,8 @@ impl Pair {
         catalog.register_schema("public", Arc::new(schema)).unwrap();
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog("observability".to_owned(), Arc::new(catalog));
-        let state = context::session(&desk.store.reader(), &settings).unwrap();
+        let allowance = Allowance { memory: settings.memory_limit_bytes, threads: 2 };
+        let state = context::session(allowance).unwrap();
         let state = SessionStateBuilder::new_from_existing(state)
             .with_catalog_list(Arc::new(catalogs))
             .with_optimizer_rules(Optimizer::new().rules)

@@ -1,0 +1,64 @@
+//! What a worker process cannot do, whatever a query makes of it.
+
+use std::io;
+
+/// Memory that may be reserved beyond what may be used: stacks and the allocator's segments of each thread.
+#[cfg(target_os = "linux")]
+const RESERVED_BYTES: u64 = 512 << 20;
+/// What the C library calls a resource.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+type Resource = libc::__rlimit_resource_t;
+#[cfg(all(target_os = "linux", not(target_env = "gnu")))]
+type Resource = libc::c_int;
+/// How far the worker steps back for the server and others when the processors are busy.
+#[cfg(target_os = "linux")]
+const NICENESS: libc::c_int = 10;
+
+/// From here on the process opens no file and no socket, leaves no core, and has no more than `memory` bytes at a time
+/// (the server looks more closely, and more often); it ends with the server, and before the server where the machine's
+/// memory runs out.
+#[cfg(target_os = "linux")]
+pub fn confine(memory: usize) -> io::Result<()> {
+    // Not allowed in some containers, and not needed.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
+    set_limit(libc::RLIMIT_CORE, 0)?;
+    set_limit(libc::RLIMIT_FSIZE, 0)?;
+    set_limit(libc::RLIMIT_DATA, (memory as u64).saturating_add(RESERVED_BYTES))?;
+    // What is open stays open.
+    set_limit(libc::RLIMIT_NOFILE, 0)?;
+    end_with_parent()?;
+    step_back();
+    Ok(())
+}
+
+/// Elsewhere the worker ends with its input, and the query's own limits have to do.
+#[cfg(not(target_os = "linux"))]
+pub fn confine(_: usize) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+fn set_limit(resource: Resource, most: u64) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+    // SAFETY: it reads the limit, which lives until it returns.
+    if unsafe { libc::setrlimit(resource, &raw const limit) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+fn end_with_parent() -> io::Result<()> {
+    // SAFETY: it sets a number.
+    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+fn step_back() {
+    // SAFETY: it sets a number. An error means that the process has stepped back further already.
+    unsafe { libc::nice(NICENESS) };
+}
