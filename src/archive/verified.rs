@@ -132,7 +132,7 @@ mod tests {
                 Some(bytes) => std::fs::write(&path, bytes).unwrap(),
                 None => std::fs::remove_file(&path).unwrap(),
             }
-            verified.check(&path, day).map_err(|error| error.split(' ').last().unwrap_or_default().to_owned())
+            verified.check(&path, day).map_err(|error| error.split(' ').next_back().unwrap_or_default().to_owned())
         };
         assert_eq!(check(Some(b"old"), &day), Ok(()));
         assert_eq!(check(Some(b"next"), &day), Ok(()));

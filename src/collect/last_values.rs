@@ -142,7 +142,9 @@ mod tests {
         }
         assert_eq!(values.replace("steady".into(), 0.0, 300), Before::Value(299.0));
         // More at once than are kept: the others are of no use, now or the next time.
-        (0..200).for_each(|series| drop(values.replace(format!("many-{series}"), 1.0, 301)));
+        for series in 0..200 {
+            values.replace(format!("many-{series}"), 1.0, 301);
+        }
         assert_eq!(values.last.len(), 100);
         assert_eq!(values.replace("many-199".into(), 2.0, 302), Before::Unknown);
     }

@@ -30,7 +30,7 @@ pub(super) fn column(
         // There, and back again to see what was lost; texts are parsed from a copy.
         meter.take(unfold::bytes(&array))?;
         meter.take(2 * unfold::fixed_bytes(&column.kind.data_type(), array.len()))?;
-        Ok(convert(column, &array)?)
+        convert(column, &array)
     });
     let array = outcome.map_err(|refusal| match refusal {
         Refusal::Column(reason) => DecodeError::Column { column: column.name.to_owned(), reason: shortened(&reason) },

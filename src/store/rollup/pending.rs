@@ -119,13 +119,13 @@ mod tests {
         pending.count = 2;
         assert_eq!(pending.next(Instant::now()), Some((-3 * HOUR, 0)));
         pending.begun();
-        pending.add(&BTreeSet::from([-1 * HOUR, 7 * HOUR]));
+        pending.add(&BTreeSet::from([-HOUR, 7 * HOUR]));
         pending.done((-3 * HOUR, 0), Duration::ZERO);
         assert_eq!(pending.len(), 5);
         assert!(pending.within((0, 8 * HOUR)).eq([2 * HOUR, 5 * HOUR, 7 * HOUR]));
         pending.begun();
-        assert_eq!(pending.next(Instant::now()), Some((-1 * HOUR, 8 * HOUR)));
-        pending.done((-1 * HOUR, 8 * HOUR), Duration::ZERO);
+        assert_eq!(pending.next(Instant::now()), Some((-HOUR, 8 * HOUR)));
+        pending.done((-HOUR, 8 * HOUR), Duration::ZERO);
         pending.done((30 * HOUR, 31 * HOUR), Duration::ZERO);
         assert!(pending.is_empty() && pending.due().is_none());
     }
