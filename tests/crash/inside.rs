@@ -88,7 +88,7 @@ pub async fn check_newest_backup(directory: &Path, stored: &Stored) {
     let newest = catalog::complete(&place).await.unwrap().pop().expect("a backup");
     let restored = tempfile::TempDir::new().unwrap();
     let settings = settings(restored.path());
-    backup::restore(&place, &newest.name.to_string(), &newest.manifest, &settings, &|_| {}).await.unwrap();
+    backup::restore(&place, &newest.name.to_string(), &newest.manifest, &settings, false, &|_| {}).await.unwrap();
     let store = Store::open(&settings).unwrap();
     assert!(by_key(&all(&store, TABLES[0]).await) == stored.quotes, "quotes of the backup");
     assert!(by_key(&all(&store, &TRADES).await) == stored.trades, "trades of the backup");
