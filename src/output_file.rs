@@ -3,13 +3,15 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Error, ErrorKind, Result};
+use std::io::{Error, ErrorKind, Read, Result};
 use std::path::{Path, PathBuf};
 
 /// Links that are followed, as many as the system follows.
 const LINKS: usize = 40;
 /// What is there is the system's, and never replaced by a file.
 const OF_THE_SYSTEM: [&str; 2] = ["/dev", "/proc"];
+/// Where in a database's file stands what.
+const DATABASE: (usize, &[u8]) = (8, b"DUCK");
 
 /// A file on its way. Dropped before it is [complete](OutputFile::complete), it leaves what was there before.
 ///
@@ -25,6 +27,13 @@ pub struct OutputFile {
 struct Beside {
     path: PathBuf,
     target: PathBuf,
+}
+
+/// Whether a file holds a database: a slip of the pen must not put an export in its place.
+fn is_database(path: &Path) -> bool {
+    let mut start = [0; DATABASE.0 + DATABASE.1.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start.ends_with(DATABASE.1)
 }
 
 impl OutputFile {
@@ -45,6 +54,9 @@ impl OutputFile {
             let file = OpenOptions::new().write(true).open(&target)?;
             if !existing.is_file() || is_of_the_system(&target) {
                 return Ok(Self { file, beside: None });
+            }
+            if is_database(&target) {
+                return Err(Error::new(ErrorKind::InvalidInput, "there is a database, which nothing is written over"));
             }
         }
         let path = beside(&target)?;
@@ -146,6 +158,16 @@ mod tests {
         let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn nothing_is_written_over_a_database() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("desk.duckdb");
+        fs::write(&path, [&[0; 8][..], b"DUCK", &[0; 100]].concat()).unwrap();
+        let refused = OutputFile::begin(&path).unwrap_err();
+        assert!(refused.to_string().contains("database"), "{refused}");
+        assert_eq!(fs::metadata(&path).unwrap().len(), 112);
     }
 
     #[test]

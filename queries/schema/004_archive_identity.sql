@@ -10,8 +10,8 @@ CREATE TABLE IF NOT EXISTS archive.identity (
 
 -- XXH64 of the file's bytes in hexadecimal digits; NULL for files of older versions.
 ALTER TABLE archive.days ADD COLUMN IF NOT EXISTS hash VARCHAR;
--- Size and hash of the file that is about to take this one's place.
-ALTER TABLE archive.days ADD COLUMN IF NOT EXISTS next_bytes BIGINT;
-ALTER TABLE archive.days ADD COLUMN IF NOT EXISTS next_hash VARCHAR;
+-- The files that were about to take this one's place since it was recorded, as size:hash, separated by spaces: after an
+-- attempt that was overtaken or killed, any of them may be there.
+ALTER TABLE archive.days ADD COLUMN IF NOT EXISTS announced VARCHAR;
 -- A Bloom filter of the keys in the file, where the key is a text of its own; NULL where it is not, or not known.
 ALTER TABLE archive.days ADD COLUMN IF NOT EXISTS keys BLOB;

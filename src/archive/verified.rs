@@ -35,7 +35,7 @@ impl Verified {
             return Ok(());
         }
         let (bytes, hash) = (stamp.bytes, day.hash.as_deref());
-        if hash.is_some() && bytes != day.bytes && day.next.as_ref().is_none_or(|(next, _)| *next != bytes) {
+        if hash.is_some() && bytes != day.bytes && day.announced.iter().all(|(announced, _)| *announced != bytes) {
             return Err(format!("it has {bytes} bytes, not {}", day.bytes));
         }
         let digest = Digest::of_file(path).map_err(|error| error.to_string())?;
@@ -67,12 +67,12 @@ impl Verified {
     }
 }
 
-/// Whether a file with this digest is that of `day`: the one that the database lists, or the one that was announced to
+/// Whether a file with this digest is that of `day`: the one that the database lists, or one that was announced to
 /// replace it, whose rows are the same with those of the database.
 pub(super) fn is_of(day: &ArchivedDay, found: &Digest) -> bool {
     let hash = found.hash();
     let listed = day.hash.as_ref() == Some(&hash) && day.bytes == found.bytes;
-    listed || day.next.as_ref().is_some_and(|next| *next == (found.bytes, hash))
+    listed || day.announced.contains(&(found.bytes, hash))
 }
 
 fn footer(path: &Path) -> Result<(), String> {
@@ -124,7 +124,7 @@ mod tests {
             bytes: 3,
             checksum: String::new(),
             hash: Some(hash(b"old")),
-            next: Some((4, hash(b"next"))),
+            announced: vec![(4, hash(b"next")), (5, hash(b"later"))],
         };
         let verified = Verified::default();
         let check = |bytes: Option<&[u8]>, day: &ArchivedDay| {
@@ -136,11 +136,12 @@ mod tests {
         };
         assert_eq!(check(Some(b"old"), &day), Ok(()));
         assert_eq!(check(Some(b"next"), &day), Ok(()));
+        assert_eq!(check(Some(b"later"), &day), Ok(()));
         for (bytes, what) in [(&b"odd"[..], "changed"), (b"ne\0t", "changed"), (b"", "3"), (b"longer", "3")] {
             assert_eq!(check(Some(bytes), &day), Err(what.into()), "{bytes:?}");
         }
         assert_eq!(check(None, &day), Err("missing".into()));
-        (day.hash, day.next) = (None, None);
+        (day.hash, day.announced) = (None, Vec::new());
         assert!(check(Some(b"old"), &day).is_err(), "no Parquet file");
         assert_eq!(verified.check(directory.path(), &day), Err("it is no file".into()));
         std::fs::write(&path, "accepted").unwrap();

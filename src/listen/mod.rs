@@ -3,7 +3,7 @@
 //! * `accept` takes connections in until the server stops, and sees them off;
 //! * `admission` says who may come in: so many connections in all, and so many of one address;
 //! * `activity` knows what a connection is doing, and when nothing has moved for too long;
-//! * `socket` is a connection's socket, which gives its place back when it closes;
+//! * `socket` is a connection's socket, which gives its place back when it closes, and `linger` its last moments;
 //! * `exchange` follows a request through to the last byte of its answer;
 //! * `conversation` speaks HTTP on a connection, and ends it when its client keeps the server waiting.
 //!
@@ -17,6 +17,7 @@ mod address;
 mod admission;
 mod conversation;
 mod exchange;
+mod linger;
 mod socket;
 
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::admission::Place;
+use super::linger::Linger;
 
 /// Time after which a silent peer is asked whether it is still there, and between two such probes.
 const PROBE_AFTER: Duration = Duration::from_secs(60);
@@ -29,6 +30,8 @@ pub(super) struct Socket {
     place: Place,
     /// Whether the peer has to take something before more can be written.
     full: bool,
+    /// Since the last word was sent.
+    linger: Option<Linger>,
 }
 
 impl Socket {
@@ -37,7 +40,7 @@ impl Socket {
         if let Err(error) = tune(&stream) {
             tracing::debug!(%error, "a socket keeps the system's options");
         }
-        Self { stream, place, full: false }
+        Self { stream, place, full: false, linger: None }
     }
 
     /// Once a full socket takes something again, its client has moved.
@@ -100,6 +103,10 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let Self { stream, linger, .. } = &mut *self;
+        if linger.is_none() {
+            ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
+        }
+        linger.get_or_insert_with(Linger::new).poll(cx, stream).map(Ok)
     }
 }

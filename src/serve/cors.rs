@@ -22,6 +22,8 @@ pub struct Origins(Vec<(String, Option<Origin>)>);
 /// A page that calls, or anything else that sends an `Origin`.
 pub struct Caller {
     origin: HeaderValue,
+    /// Whether the request names no other.
+    is_only: bool,
     allowed: bool,
 }
 
@@ -43,8 +45,9 @@ impl Caller {
     pub fn of(headers: &HeaderMap, origins: &Origins) -> Option<Self> {
         let mut named = headers.get_all(ORIGIN).iter();
         let origin = named.next()?.clone();
-        let allowed = named.next().is_none() && origins.contain(&origin);
-        Some(Self { origin, allowed })
+        let is_only = named.next().is_none();
+        let allowed = is_only && origins.contain(&origin);
+        Some(Self { origin, is_only, allowed })
     }
 
     /// Whether its pages may call.
@@ -52,9 +55,9 @@ impl Caller {
         self.allowed
     }
 
-    /// Its origin, unless it is one that cannot be told, such as `null`.
+    /// Its origin, unless it is one that cannot be told, such as `null`, or one of several.
     pub fn origin(&self) -> Option<Origin> {
-        parse(&self.origin)
+        parse(&self.origin).filter(|_| self.is_only)
     }
 
     /// The answer to a preflight; `None` if the request is none.

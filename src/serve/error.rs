@@ -63,6 +63,9 @@ pub enum ApiError {
          beside the database, or send the token in that file as Authorization: Bearer"
     )]
     NotOperator,
+    /// A body where everything is said in the query of the address.
+    #[error("an order takes no body: give its parameters in the address, such as ?dry_run=true")]
+    UnexpectedBody,
     /// A fault of ours; the text is for the log.
     #[error("{0}")]
     Failed(String),
@@ -75,7 +78,7 @@ impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
             Self::TradeNotFound | Self::TableNotFound(_) => StatusCode::NOT_FOUND,
-            Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Validation(_) | Self::UnexpectedBody => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotOperator => StatusCode::FORBIDDEN,
             Self::UnreadableBody | Self::BrokenBody(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge(_) | Self::TooManyValues(_) => StatusCode::PAYLOAD_TOO_LARGE,

@@ -84,7 +84,7 @@ pub(super) fn archived(
             bytes: row.get(4)?,
             checksum: row.get(5)?,
             hash: row.get(6)?,
-            next: row.get::<_, Option<u64>>(7)?.zip(row.get(8)?),
+            announced: announce::read(row.get::<_, Option<String>>(7)?.as_deref().unwrap_or_default()),
         })
     };
     statement

@@ -119,8 +119,8 @@ pub struct ArchivedDay {
     pub checksum: String,
     /// The hash of its bytes, as [`crate::archive::Digest`] shows it; `None` where an older version wrote it.
     pub hash: Option<String>,
-    /// Size and hash of the file that is about to take its place.
-    pub next: Option<(u64, String)>,
+    /// Sizes and hashes of the files that were about to take its place since it was recorded: any of them may be there.
+    pub announced: Vec<(u64, String)>,
 }
 
 /// The open transaction of a question.

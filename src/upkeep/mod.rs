@@ -125,7 +125,12 @@ impl Upkeep {
     }
 
     async fn now(&self, order: Order) -> Result<Micros, ArchiveError> {
-        if order.confirm_clock { Ok(self.clock.confirm().await) } else { Ok(self.clock.now().await?) }
+        match order {
+            // Whoever only looks changes nothing, the belief in the clock included.
+            Order { confirm_clock: true, dry_run: true } => Ok(time::now()),
+            Order { confirm_clock: true, .. } => Ok(self.clock.confirm().await),
+            Order { .. } => Ok(self.clock.now().await?),
+        }
     }
 
     /// What came of the last runs.

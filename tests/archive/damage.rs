@@ -21,8 +21,11 @@ async fn days(server: &Server) {
     operator(server, "archive").await;
 }
 
+/// What becomes of a file, in words and in deed.
+type Damage = (&'static str, fn(&Path));
+
 /// Everything that can happen to a file.
-fn damages() -> Vec<(&'static str, fn(&Path))> {
+fn damages() -> Vec<Damage> {
     let flip = |path: &Path| {
         let mut bytes = fs::read(path).unwrap();
         let middle = bytes.len() / 2;

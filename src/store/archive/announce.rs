@@ -7,9 +7,16 @@ use crate::store::{Maintenance, MaintenanceError};
 use crate::tables::Table;
 use crate::time::Micros;
 
+/// The files that were announced, as the database keeps them: `size:hash`, separated by spaces.
+pub(super) fn read(announced: &str) -> Vec<(u64, String)> {
+    let files = announced.split(' ').filter_map(|file| file.split_once(':'));
+    files.filter_map(|(bytes, hash)| Some((bytes.parse().ok()?, hash.to_owned()))).collect()
+}
+
 impl Maintenance {
     /// Notes which file is about to take the place of an archived day's. After a kill between the rename and the
-    /// transaction that records it, either file is the day's.
+    /// transaction that records it, either file is the day's, and so is each that was announced before: an attempt may have
+    /// been overtaken by rows after its file got its name.
     pub async fn announce(
         &self,
         table: &'static Table,

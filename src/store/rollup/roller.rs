@@ -260,7 +260,7 @@ impl Roller {
             return Some(self.stepped);
         }
         let settled = self.is_settling().then(|| self.stepped + HOLD);
-        let interval = (self.rows > 0).then(|| self.stepped + self.interval);
+        let interval = (self.rows > 0 || self.has_rows_ahead()).then(|| self.stepped + self.interval);
         settled.into_iter().chain(interval).min()
     }
 
@@ -301,8 +301,6 @@ impl Roller {
         let (from, complete, span) = (self.until, self.complete(now), self.span);
         (self.rows, self.stepped, self.behind) = (0, Instant::now(), false);
         if from >= complete {
-            // What claims to come from the future is looked at again, until its time or a clock that is right has come.
-            self.rows = usize::from(self.newest > Some(now));
             return None;
         }
         let context = (&self.files, &self.bounds, &self.arrived);
@@ -416,6 +414,12 @@ impl Roller {
                 None
             }
         }
+    }
+
+    /// Whether there are rows beyond what is made, which a clock that is behind takes for rows of the future: they are looked
+    /// at again until their time, or a clock that is right, has come.
+    fn has_rows_ahead(&self) -> bool {
+        self.newest.is_some_and(|newest| time::floor(newest.saturating_sub(LAG), FINEST.width()) > self.until)
     }
 
     /// Whether the last step came too early for the last rows.
