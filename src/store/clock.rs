@@ -37,10 +37,7 @@ fn begin(connection: &Connection) -> Result<ClockRecord, duckdb::Error> {
     // A row may claim to come from the future.
     let now = time::now();
     let record = ClockRecord { believed_at: newest.map_or(now, |newest| newest.min(now)), doubted: None };
-    // Rows that are restored into an empty database come from a time that the clock is still to be compared with.
-    if newest.is_some() {
-        write(connection, record)?;
-    }
+    write(connection, record)?;
     Ok(record)
 }
 
@@ -54,7 +51,9 @@ fn write(connection: &Connection, record: ClockRecord) -> Result<(), duckdb::Err
 impl Maintenance {
     /// Remembers what the clock has said.
     pub async fn note_clock(&self, record: ClockRecord) -> Result<(), MaintenanceError> {
+        let maintenance = self.clone();
         self.transact(move |hands| {
+            maintenance.require_space()?;
             hands.connection.execute(include_str!("../../queries/upkeep/forget_clock.sql"), [])?;
             Ok(write(hands.connection, record)?)
         })

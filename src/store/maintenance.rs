@@ -9,7 +9,7 @@ use super::commit::{self, CommitError};
 use super::reader::Shared;
 use super::rollup::{Bounds, Roller};
 use super::table_writer::{TableWriteError, TableWriter};
-use crate::batch::Gate;
+use crate::batch::{Gate, Shortage};
 use crate::tables::Table;
 use crate::time::Micros;
 
@@ -67,6 +67,9 @@ pub enum MaintenanceError {
     /// Roll-ups could not be made again.
     #[error("the roll-ups could not be made again: {0}")]
     RollUp(#[from] TableWriteError),
+    /// The disk is full, and a commit that finds no space is the end of the engine.
+    #[error(transparent)]
+    NoSpace(#[from] Shortage),
     /// What the task was prepared with is no longer so.
     #[error("{0}")]
     Overtaken(String),
@@ -97,6 +100,11 @@ impl Maintenance {
     /// Whether the disk has space for more than the rows that are there. What makes room need not ask.
     pub(super) fn has_space(&self) -> bool {
         self.gate.shortage().is_none()
+    }
+
+    /// The same for work on the writer's thread, which has looked at the disk just before.
+    pub(super) fn require_space(&self) -> Result<(), MaintenanceError> {
+        self.gate.shortage().map_or(Ok(()), |shortage| Err(shortage.into()))
     }
 
     /// Does `work` in a transaction, which is committed when it succeeds; then all of it is durable.

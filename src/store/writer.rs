@@ -129,6 +129,8 @@ impl Writer {
                 }
                 Woken::Task(task) => {
                     self.settle();
+                    // Tasks ask the gate.
+                    let _told = self.space.check(0);
                     task(&Hands {
                         connection: &self.connection,
                         touched: &self.touched,

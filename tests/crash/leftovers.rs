@@ -26,7 +26,11 @@ pub async fn check(server: &Server) {
     order(&server.client, &server.url(""), &token(server), "retention").await.unwrap();
     let left: Vec<_> = files(&archive).into_iter().filter(|file| is_aside(file)).collect();
     assert!(left.is_empty(), "{left:?}");
-    let is_named = |file: &std::path::Path| file.ends_with("rows.parquet") || file.ends_with("identity.json");
+    let is_named = |file: &std::path::Path| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        // A file that was named before a kill kept it from being recorded is set aside, not removed.
+        name == "rows.parquet" || name == "identity.json" || name.contains(".unlisted-")
+    };
     let unnamed: Vec<_> = files(&archive).into_iter().filter(|file| !is_named(file)).collect();
     assert!(unnamed.is_empty(), "{unnamed:?}");
 }
