@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::common::{Launch, Server};
+use crate::common::{Launch, Server, eventually};
 use crate::{count, push, quote};
 
 async fn impatient() -> Server {
@@ -53,7 +53,12 @@ async fn a_body_that_stands_still_is_given_up_and_its_room_is_there_again() {
 async fn while_large_bodies_stand_still_others_are_told_to_come_back() {
     let server = Launch::new().arguments(["--ingest-memory", "4MiB"]).start().await;
     let stalled = begin(&server, 1_900_000, 1_500_000).await;
-    let refused = push(&server, "market_data", "application/json", vec![b' '; 1_800_000]).await.expect(429);
+    // Once the server has received what stands still.
+    let refused = eventually("a large body is refused", async || {
+        let answer = push(&server, "market_data", "application/json", vec![b' '; 1_800_000]).await;
+        (answer.status == 429).then_some(answer)
+    })
+    .await;
     assert_eq!(refused.header("retry-after"), "1");
     server.ingest("market_data", &json!([quote(1, "A", 1.0)])).await;
     drop(stalled);
