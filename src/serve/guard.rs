@@ -3,7 +3,7 @@
 //! The server asks nobody who they are, so whatever a browser on a trusted machine can send for a stranger's page has to be
 //! refused by what the browser says about that page. Programs say nothing of the kind and pass.
 //!
-//! * [`Hosts`] keeps out pages whose name was made to point here.
+//! * `Hosts` keeps out pages whose name was made to point here.
 //! * `Origin` is looked at where a request acts, costs much or opens the live stream: with every method but GET, HEAD and
 //!   OPTIONS, and for a WebSocket. The answers to the others are kept from foreign pages by `cors`.
 //! * `Sec-Fetch-Site` speaks where a browser sends no `Origin`, and tells browsers from programs: a foreign page cannot read
