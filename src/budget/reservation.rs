@@ -69,25 +69,16 @@ impl Budget {
 
     /// Takes `amount` if it is there now.
     pub fn try_reserve(&self, amount: u64) -> Result<Reservation, Exhausted> {
-        self.shared.take(amount, 0)?;
-        Ok(Reservation { shared: Arc::clone(&self.shared), amount })
+        let mut reservation = self.empty();
+        reservation.try_grow(amount)?;
+        Ok(reservation)
     }
 
     /// Takes `amount`, waiting up to `patience` for others to give it back. More than there ever is fails at once.
     pub async fn reserve(&self, amount: u64, patience: Duration) -> Result<Reservation, Exhausted> {
-        let until = Instant::now() + patience;
-        loop {
-            // Before the look: what is given back after it is not missed.
-            let returned = self.shared.returned.notified();
-            tokio::pin!(returned);
-            returned.as_mut().enable();
-            match self.try_reserve(amount) {
-                Err(exhausted) if !exhausted.is_final() => {
-                    tokio::time::timeout_at(until, returned).await.map_err(|_| exhausted)?;
-                }
-                outcome => return outcome,
-            }
-        }
+        let mut reservation = self.empty();
+        reservation.grow(amount, patience).await?;
+        Ok(reservation)
     }
 }
 
