@@ -9,23 +9,27 @@ mod allowance;
 mod descriptors;
 mod readers;
 mod reservation;
+mod responses;
 
 pub use allowance::Allowance;
 pub use descriptors::DescriptorShares;
 pub use readers::ReaderShares;
 pub use reservation::{Budget, Exhausted, Reservation};
+pub use responses::{Holding, Responses};
 
 /// How `--memory-limit` is divided. The shares add up to the whole.
 ///
 /// | share | part | who draws on it |
 /// |---|---|---|
 /// | `engine` | 1/2 | DuckDB: `queries` of it for what clients read, the rest for the writer and its checkpoints |
-/// | `sql` | 1/4 | users' SQL, all of it together |
+/// | `sql` | 3/16 | users' SQL, all of it together |
 /// | `ingest` | 1/8 | request bodies and what they unfold to, until the writer's queue has them |
 /// | `queue` | 1/16 | batches that wait for the writer |
 /// | `labels` | 1/32 | watermarks of the series that are written to |
 /// | `gathered` | 1/64 | rows of history while they are put in order |
-/// | rest | 1/64 | sockets, frames, responses on their way, the program itself |
+/// | `results` | 1/32 | batches of results until they are encoded |
+/// | `responses` | 1/32 | encoded bytes until a socket has them, and requests under way |
+/// | rest | 1/64 | sockets, frames, the program itself |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryShares {
     /// What the database engine may take, in bytes.
@@ -42,6 +46,10 @@ pub struct MemoryShares {
     pub labels: u64,
     /// Rows of history while they are put in order, in bytes.
     pub gathered: u64,
+    /// Batches of results until they are encoded, in bytes.
+    pub results: u64,
+    /// Encoded bytes until a socket has them, and requests under way, in bytes.
+    pub responses: u64,
 }
 
 impl MemoryShares {
@@ -51,11 +59,13 @@ impl MemoryShares {
         Self {
             engine,
             queries: engine / 8 * 5,
-            sql: limit / 4,
+            sql: limit / 16 * 3,
             ingest: limit / 8,
             queue: limit / 16,
             labels: limit / 32,
             gathered: limit / 64,
+            results: limit / 32,
+            responses: limit / 32,
         }
     }
 }
@@ -68,8 +78,9 @@ mod tests {
     fn the_shares_never_exceed_the_limit() {
         for limit in [0, 1, 64 << 20, 1 << 30, u64::MAX] {
             let shares = MemoryShares::of(limit);
-            let drawn = [shares.engine, shares.sql, shares.ingest, shares.queue, shares.labels, shares.gathered];
-            assert!(drawn.iter().map(|share| u128::from(*share)).sum::<u128>() <= u128::from(limit));
+            let drawn = [shares.engine, shares.sql, shares.ingest, shares.queue, shares.labels];
+            let drawn = drawn.into_iter().chain([shares.gathered, shares.results, shares.responses]);
+            assert!(drawn.map(u128::from).sum::<u128>() <= u128::from(limit));
             assert!(shares.queries <= shares.engine);
         }
     }
