@@ -143,6 +143,8 @@ impl Writer {
                         roller.maintained(&self.connection);
                     }
                     self.keep_log_short();
+                    // A step may have ended while the task waited for it, and perhaps nothing is left to do.
+                    self.report();
                     continue;
                 }
             };
@@ -374,6 +376,11 @@ impl Writer {
                 self.worker.begin(step);
             }
         }
+        self.report();
+    }
+
+    /// Tells how far rollups are.
+    fn report(&self) {
         for (writer, roller) in &self.tables {
             self.shared.rollups.report(roller, writer.labels());
         }
