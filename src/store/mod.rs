@@ -71,7 +71,7 @@ pub use value::Value;
 
 use crate::archive::{Files, Ownership};
 use crate::batch::{BatchSender, channel};
-use crate::budget::Budget;
+use crate::budget::{Budget, Responses};
 use crate::config::StoreSettings;
 
 /// Tables whose series are kept apart by a label in their key, and which share the memory for it.
@@ -116,6 +116,8 @@ impl Store {
         let active = active::ActiveQueries::default();
         let memory = memory::EngineMemory::start(connection.try_clone()?, settings.memory(), active.clone())
             .map_err(|error| StoreError::Writer(error.to_string()))?;
+        let shares = settings.memory();
+        let responses = Responses::new(shares.results, shares.responses);
         let shared = reader::Shared {
             files: files.clone(),
             rollups: rollups.clone(),
@@ -125,7 +127,8 @@ impl Store {
             active: active.clone(),
             memory,
             commits: commit::CommitLock::default(),
-            gathered: Budget::new("rows that are put in order", settings.memory().gathered),
+            gathered: Budget::new("rows that are put in order", shares.gathered),
+            responses: responses.clone(),
         };
         let pools = pool::Pools::clone_of(&connection, &settings.reader_shares())?;
         let reader = Reader::new(pools, shared.clone());
@@ -135,6 +138,7 @@ impl Store {
             figures: figures.clone(),
             rollups: rollups.clone(),
             reader: reader.clone(),
+            responses,
         };
         lock_down(&connection, files.directory())?;
 
@@ -206,6 +210,11 @@ impl Store {
     /// What the store has done and what there is in it.
     pub fn monitor(&self) -> Monitor {
         self.monitor.clone()
+    }
+
+    /// What responses hold on their way to clients: batches here, bytes in whoever sends them.
+    pub fn responses(&self) -> Responses {
+        self.monitor.responses.clone()
     }
 
     /// Which database this is, and what its archive said when it was opened.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Contents, Figures, Reader, Rollups};
+use crate::budget::Responses;
 
 /// Clones share what they know.
 #[derive(Clone)]
@@ -17,4 +18,6 @@ pub struct Monitor {
     pub rollups: Rollups,
     /// The connections for questions.
     pub reader: Reader,
+    /// What responses hold on their way to clients.
+    pub responses: Responses,
 }

@@ -21,7 +21,7 @@ use super::transaction::ReadTransaction;
 use super::value::Value;
 use crate::archive::Files;
 use crate::batch::{BatchStream, ReadError};
-use crate::budget::Budget;
+use crate::budget::{Budget, Responses};
 use crate::tables::Table;
 use crate::time::Micros;
 
@@ -54,6 +54,8 @@ pub struct Shared {
     pub commits: CommitLock,
     /// For rows that are held until they are in order.
     pub gathered: Budget,
+    /// For batches until they are encoded.
+    pub responses: Responses,
 }
 
 impl Reader {
