@@ -10,4 +10,4 @@ mod process;
 
 pub use exposition::{Exposition, one};
 pub use histogram::{AMOUNTS, Histogram, SECONDS};
-pub use process::Process;
+pub use process::{Process, resident_bytes};

@@ -71,12 +71,16 @@ fn own_cpu_seconds(pid: u32) -> f64 {
     (ticks(11) + ticks(12)) / TICKS
 }
 
-/// Resident memory of a process and its children, in bytes. What children share with it (the program itself) counts once.
+/// Resident memory of a process and its children, in bytes. What children share with it (the program itself) counts once,
+/// and one that is only just being started shares everything.
 fn memory_of_tree(pid: u32) -> u64 {
-    tree(pid)
-        .into_iter()
-        .map(|member| if member == pid { status(member, "VmRSS") } else { status(member, "RssAnon") })
-        .sum()
+    let started = |member: &u32| *member == pid || command_line(*member) != command_line(pid);
+    let memory = |member| if member == pid { status(member, "VmRSS") } else { status(member, "RssAnon") };
+    tree(pid).into_iter().filter(started).map(memory).sum()
+}
+
+fn command_line(pid: u32) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
 }
 
 fn tree(pid: u32) -> Vec<u32> {
