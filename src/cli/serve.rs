@@ -44,6 +44,7 @@ pub fn serve(settings: Settings) -> Result<(), Failure> {
         .build()
         .map_err(Failure::new)?;
     let ended = runtime.block_on(async {
+        survive_limits_of_files();
         let listener = listen(SocketAddr::new(settings.server.host, settings.server.port)).map_err(Failure::logged)?;
         say_what_starts(&settings);
         let shutdown = CancellationToken::new();
@@ -89,6 +90,17 @@ async fn stop_on_signal(shutdown: CancellationToken) {
     signalled().await;
     std::process::exit(INTERRUPTED);
 }
+
+/// Where files may not become larger (`ulimit -f`, `LimitFSIZE=`), a write that goes beyond that is an error, which the store
+/// knows how to end with. By default it is a signal that ends the program without a word.
+#[cfg(target_os = "linux")]
+fn survive_limits_of_files() {
+    // Handled from here on, for good. An error leaves the default.
+    let _ = signal::unix::signal(signal::unix::SignalKind::from_raw(libc::SIGXFSZ));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn survive_limits_of_files() {}
 
 #[cfg(unix)]
 async fn signalled() {

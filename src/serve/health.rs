@@ -37,8 +37,11 @@ pub async fn live(State(state): State<AppState>) -> Json<Value> {
     }))
 }
 
-/// Whether the database answers; why not is in the log.
+/// Whether the database answers; why not is in the log. After a failed commit it may still answer, and wrongly.
 pub(super) async fn database_answers(state: &AppState) -> bool {
+    if state.store.failure.is_raised() {
+        return false;
+    }
     match state.queries.check().await {
         Ok(()) => true,
         Err(error) => {

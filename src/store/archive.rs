@@ -420,12 +420,16 @@ impl Maintenance {
         if !self.has_space() {
             return Ok(());
         }
-        self.run(|hands| match hands.connection.execute_batch("CHECKPOINT") {
-            Err(error) if error.to_string().contains("Cannot CHECKPOINT") => {
-                tracing::debug!(%error, "the log is worked off later");
-                Ok(())
+        self.run(|hands| {
+            // The same memory as any other checkpoint: one that runs out of it is the end of the engine as well.
+            let Ok(_reserve) = hands.shared.memory.take() else { return Ok(()) };
+            match hands.connection.execute_batch("CHECKPOINT") {
+                Err(error) if error.to_string().contains("Cannot CHECKPOINT") => {
+                    tracing::debug!(%error, "the log is worked off later");
+                    Ok(())
+                }
+                done => Ok(done?),
             }
-            done => Ok(done?),
         })
         .await
     }

@@ -27,7 +27,7 @@ pub enum CommitError {
     /// It was not tried, and the transaction is still open.
     #[error(transparent)]
     NoMemory(#[from] NoMemory),
-    /// An earlier one failed: nothing more is written before the restart.
+    /// An earlier one failed: nothing more is written before the restart. The transaction is still open.
     #[error("the database engine has failed")]
     Refused,
     /// The engine failed in the middle of it. Its tables are not what they were, and the failure is raised.
@@ -48,6 +48,9 @@ pub fn begin(connection: &Connection, shared: &Shared) -> Result<(), duckdb::Err
 /// Commits, with the memory that is kept for it. A commit that fails is the end of the engine: rows that it appended can be
 /// neither there nor gone, and the next ones are written beside them. The write-ahead log is right, so that a restart is.
 pub fn commit(connection: &Connection, shared: &Shared) -> Result<(), CommitError> {
+    if shared.failure.is_raised() {
+        return Err(CommitError::Refused);
+    }
     let _reserve = shared.memory.reserve()?;
     let _instant = shared.commits.hold();
     connection.execute_batch("COMMIT").map_err(|error| {

@@ -135,8 +135,13 @@ impl Maintenance {
     {
         let (outcome, done) = oneshot::channel();
         let task: Task = Box::new(move |hands| {
+            let failure = &hands.shared.failure;
+            let done = if failure.is_raised() { Err(CommitError::Refused.into()) } else { work(hands) };
+            if let Err(MaintenanceError::Engine(error)) = &done {
+                failure.notice(&error.to_string());
+            }
             // Whoever asked may have gone; the work is done all the same.
-            let _ = outcome.send(work(hands));
+            let _ = outcome.send(done);
         });
         self.tasks.send(task).await.map_err(|_| MaintenanceError::Stopping)?;
         done.await.map_err(|_| MaintenanceError::Stopping)?

@@ -137,6 +137,7 @@ impl Store {
             contents: Contents::new(reader.reserved()),
             figures: figures.clone(),
             rollups: rollups.clone(),
+            failure: failure.clone(),
             reader: reader.clone(),
             responses,
         };

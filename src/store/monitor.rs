@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Contents, Figures, Reader, Rollups};
+use super::{Contents, Failure, Figures, Reader, Rollups};
 use crate::budget::Responses;
 
 /// Clones share what they know.
@@ -16,6 +16,8 @@ pub struct Monitor {
     pub contents: Contents,
     /// How far the roll-ups are.
     pub rollups: Rollups,
+    /// Whether the engine cannot go on.
+    pub failure: Failure,
     /// The connections for questions.
     pub reader: Reader,
     /// What responses hold on their way to clients.

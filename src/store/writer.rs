@@ -173,7 +173,9 @@ impl Writer {
         if lost > 0 {
             tracing::error!(rows = lost, "collected rows could not be stored before the end");
         }
-        if !self.space.has_room_for_checkpoint() {
+        if self.shared.failure.is_raised() {
+            tracing::warn!("the file stays as it is, and the log is replayed at the next start");
+        } else if !self.space.has_room_for_checkpoint() {
             tracing::warn!("there is no room on the disk for a last checkpoint; the log is replayed at the next start");
         } else if let Err(error) = self.checkpoints.checkpoint(&self.connection, &self.shared.memory) {
             tracing::warn!(%error, "the last checkpoint failed; the log is replayed at the next start");
@@ -349,9 +351,10 @@ impl Writer {
     }
 
     /// Checkpoints when it is time. What does not succeed is tried again. Without room for it nothing is tried: a
-    /// checkpoint that runs out of space is the end of the engine.
+    /// checkpoint that runs out of space is the end of the engine. Nor after that end: the log is right, and what the
+    /// engine holds in memory would take its place.
     fn keep_log_short(&mut self) {
-        if self.worker.is_busy() || !self.space.has_room_for_checkpoint() {
+        if self.shared.failure.is_raised() || self.worker.is_busy() || !self.space.has_room_for_checkpoint() {
             return;
         }
         let held_up = self.checkpoints.is_held_up();

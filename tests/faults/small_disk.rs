@@ -38,11 +38,6 @@ impl SmallDisk {
         self.path().join("observability.duckdb")
     }
 
-    /// Size of the log of the database.
-    pub fn log_bytes(&self) -> u64 {
-        std::fs::metadata(self.database().with_extension("duckdb.wal")).map_or(0, |log| log.len())
-    }
-
     /// Lets nobody write any more.
     pub fn make_read_only(&self) {
         assert!(run("mount", &["-o", "remount,ro", text(&self.path())]), "a file system can be made read-only");
