@@ -4,7 +4,8 @@
 //! therefore put down to the queries that were computing at that time: one that only waits for its client allocates nothing.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
@@ -15,8 +16,8 @@ use super::pool::Purpose;
 #[derive(Clone, Default)]
 pub struct ActiveQueries {
     queries: Arc<Mutex<Vec<Arc<Query>>>>,
-    /// Wakes whoever watches when there is one after there was none.
-    begun: Arc<tokio::sync::Notify>,
+    /// Who looks at them; woken when there is one after there was none.
+    watcher: Arc<OnceLock<Thread>>,
 }
 
 struct Query {
@@ -44,9 +45,28 @@ impl ActiveQueries {
             held: AtomicU64::new(0),
             revoked: CancellationToken::new(),
         });
-        self.queries().push(query.clone());
-        self.begun.notify_one();
+        let first = {
+            let mut queries = self.queries();
+            queries.push(query.clone());
+            queries.len() == 1
+        };
+        if first {
+            self.wake_watcher();
+        }
         ActiveQuery { query, all: self.clone() }
+    }
+
+    /// From here on `watcher` is woken when a query begins after there was none.
+    pub fn watched_by(&self, watcher: Thread) {
+        // There is one only.
+        let _ = self.watcher.set(watcher);
+    }
+
+    /// Wakes whoever looks at them, or keeps it from falling asleep next time.
+    pub fn wake_watcher(&self) {
+        if let Some(watcher) = self.watcher.get() {
+            watcher.unpark();
+        }
     }
 
     /// How many there are.

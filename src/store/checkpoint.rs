@@ -77,7 +77,7 @@ impl Checkpoints {
     /// Works off the log. The engine does not wait for others here: it refuses while one of them is in the way.
     pub fn checkpoint(&mut self, connection: &Connection, memory: &EngineMemory) -> Result<(), CheckpointError> {
         let started = Instant::now();
-        let done = memory.reserve().map_err(CheckpointError::from).and_then(|reserve| {
+        let done = memory.take().map_err(CheckpointError::from).and_then(|reserve| {
             let done = connection.execute_batch("CHECKPOINT");
             drop(reserve);
             Ok(done?)

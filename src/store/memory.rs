@@ -29,7 +29,8 @@ struct Inner {
     shares: MemoryShares,
     active: ActiveQueries,
     state: Mutex<State>,
-    changed: Condvar,
+    /// Told when the limit has been lowered.
+    lowered: Condvar,
     /// Sets the limit, and looks how much is taken.
     connection: Mutex<Connection>,
 }
@@ -60,11 +61,14 @@ impl EngineMemory {
             shares,
             active,
             state: Mutex::new(State { is_raised: true, holders: 0, is_closed: false }),
-            changed: Condvar::new(),
+            lowered: Condvar::new(),
             connection: Mutex::new(connection),
         });
         let keeper = inner.clone();
-        std::thread::Builder::new().name("memory".into()).spawn(move || keeper.keep())?;
+        let keeper = std::thread::Builder::new().name("memory".into()).spawn(move || keeper.keep())?;
+        inner.active.watched_by(keeper.thread().clone());
+        // What has changed before it was known.
+        inner.active.wake_watcher();
         Ok(Self { inner })
     }
 
@@ -77,17 +81,19 @@ impl EngineMemory {
         self.take()
     }
 
-    /// The same, whether there are queries or not: for work that found too little.
+    /// The same, whether there are queries or not: for work that found too little, and for work that takes so long that a
+    /// query may begin and grow meanwhile.
     pub fn take(&self) -> Result<Reserve, NoMemory> {
         let inner = &self.inner;
         let until = Instant::now() + PATIENCE;
         let mut state = inner.state();
-        while state.is_raised && state.holders == 0 {
+        // Nobody lowers it after the end, and no query begins any more.
+        while state.is_raised && state.holders == 0 && !state.is_closed {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(NoMemory);
             }
-            state = inner.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = inner.lowered.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         if !state.is_raised {
             inner.set_limit(inner.shares.engine).map_err(|error| {
@@ -112,7 +118,8 @@ impl EngineMemory {
     /// Ends the thread.
     pub fn close(&self) {
         self.inner.state().is_closed = true;
-        self.inner.changed.notify_all();
+        self.inner.lowered.notify_all();
+        self.inner.active.wake_watcher();
     }
 }
 
@@ -121,7 +128,8 @@ impl Drop for Reserve {
         if let Some(memory) = &self.memory {
             let mut state = memory.inner.state();
             state.holders = state.holders.saturating_sub(1);
-            memory.inner.changed.notify_all();
+            drop(state);
+            memory.inner.active.wake_watcher();
         }
     }
 }
@@ -138,10 +146,13 @@ impl Inner {
                 self.lower();
                 continue;
             }
-            held = if self.active.count() > 0 { self.look(held) } else { 0 };
-            let state = self.state();
-            if !(state.is_closed || state.is_raised && state.holders == 0) {
-                drop(self.changed.wait_timeout(state, LOOK));
+            // Whatever changes from here on wakes it, though it is not asleep yet.
+            if self.active.count() > 0 {
+                held = self.look(held);
+                std::thread::park_timeout(LOOK);
+            } else {
+                held = 0;
+                std::thread::park();
             }
         }
     }
@@ -151,7 +162,7 @@ impl Inner {
         match self.set_limit(self.shares.queries) {
             Ok(()) => {
                 self.state().is_raised = false;
-                self.changed.notify_all();
+                self.lowered.notify_all();
             }
             Err(error) => {
                 if !self.active.revoke_largest() {
@@ -181,5 +192,34 @@ impl Inner {
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> EngineMemory {
+        let connection = Connection::open_in_memory().unwrap();
+        EngineMemory::start(connection, MemoryShares::of(1 << 30), ActiveQueries::default()).unwrap()
+    }
+
+    #[test]
+    fn the_limit_is_lowered_as_soon_as_nobody_needs_it_raised() {
+        let (memory, began) = (memory(), Instant::now());
+        for _ in 0..20 {
+            drop(memory.take().unwrap());
+        }
+        assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+        memory.close();
+    }
+
+    #[test]
+    fn the_last_work_waits_for_nobody() {
+        let memory = memory();
+        memory.close();
+        for _ in 0..3 {
+            drop(memory.take().unwrap());
+        }
     }
 }

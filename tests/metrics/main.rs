@@ -8,6 +8,7 @@ mod common;
 mod exposition;
 mod figures;
 mod handles;
+mod idle;
 mod long_reader;
 mod long_run;
 mod tiers;
