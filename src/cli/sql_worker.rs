@@ -21,7 +21,7 @@ pub(super) fn read(arguments: &[OsString]) -> Option<Allowance> {
 /// Runs queries until the server has gone.
 pub fn run_sql_worker(allowance: Allowance) -> Result<(), Failure> {
     let (input, output) = streams().map_err(Failure::new)?;
-    worker::confine(allowance.memory).map_err(Failure::new)?;
+    worker::confine(allowance).map_err(Failure::new)?;
     worker::run(input, output, allowance).map_err(Failure::new)
 }
 

@@ -70,6 +70,11 @@ impl Queries {
         }
     }
 
+    /// Users' own SQL: what runs of it.
+    pub fn users_sql(&self) -> &sql::Session {
+        &self.sql
+    }
+
     /// Runs users' own SQL, read only. `parameters` is a list for `$1`, an object for `$name`, or null.
     pub async fn sql(&self, sql: &str, parameters: serde_json::Value) -> Result<BatchStream, ReadError> {
         self.sql.query(sql, parameters).await

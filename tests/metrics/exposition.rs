@@ -49,6 +49,43 @@ async fn every_sample_is_of_a_family_that_says_what_it_is() {
 }
 
 #[tokio::test]
+async fn queries_of_users_are_counted_by_what_stopped_them() {
+    let server = Launch::new().arguments(["--query-time-limit", "1s"]).start().await;
+    let stopped = |figures: &Figures| {
+        ["time", "memory", "crash"]
+            .map(|cause| figures.get("observability_sql_queries_stopped_total", &[("cause", cause)]))
+    };
+    let before = Figures::of(&server).await;
+    assert_eq!(stopped(&before), [0.0; 3]);
+    assert_eq!(before.get("observability_sql_workers", &[("state", "idle")]), 0.0, "none before the first query");
+    let endless = json!({"sql": "SELECT sum(value) AS n FROM generate_series(1, 1000000000000) AS t"});
+    let (late, seen) = tokio::join!(server.post("/api/sql", &endless), async {
+        eventually("the query is counted", async || {
+            let figures = Figures::of(&server).await;
+            (figures.get("observability_sql_workers", &[("state", "running")]) == 1.0).then_some(figures)
+        })
+        .await
+    });
+    late.expect(408);
+    assert!(seen.get("observability_sql_memory_bytes", &[]) > 0.0);
+    assert!(seen.get("observability_sql_memory_limit_bytes", &[]) >= seen.get("observability_sql_memory_bytes", &[]));
+    assert!(seen.get("observability_sql_workers_limit", &[]) >= 1.0);
+    server
+        .post("/api/sql", &json!({"sql": "SELECT array_length(array_repeat(1, 9223372036854775807)) AS n"}))
+        .await
+        .expect(413);
+    server.post("/api/sql", &json!({"sql": "SELECT nope"})).await.expect(400);
+    assert_eq!(stopped(&Figures::of(&server).await), [1.0, 1.0, 0.0]);
+    server.sql_value("SELECT 1 AS n").await;
+    eventually("the worker waits for the next query", async || {
+        let figures = Figures::of(&server).await;
+        let workers = ["running", "idle"].map(|state| figures.get("observability_sql_workers", &[("state", state)]));
+        (workers == [0.0, 1.0]).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn figures_move_as_rows_go_in() {
     let server = Server::start().await;
     let before = Figures::of(&server).await;

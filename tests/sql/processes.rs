@@ -1,10 +1,15 @@
 //! The processes that a server has started, as the system shows them.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use serde_json::json;
 
 use crate::common::Server;
 
@@ -82,4 +87,55 @@ fn resident_bytes(process: u32) -> u64 {
     let resident =
         status.split_once("VmRSS:").and_then(|(_, rest)| rest.split_whitespace().next()?.parse::<u64>().ok());
     resident.unwrap_or(0) << 10
+}
+
+/// A process as the server starts them, without a server.
+pub struct Lone {
+    child: std::process::Child,
+    stream: UnixStream,
+}
+
+impl Lone {
+    pub fn start(memory: usize, threads: usize) -> Self {
+        let (stream, theirs) = UnixStream::pair().unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_observability-api"));
+        command.args(["sql-worker", &memory.to_string(), &threads.to_string()]);
+        let child = command.stdin(OwnedFd::from(theirs)).spawn().unwrap();
+        Self { child, stream }
+    }
+
+    /// What it says about a query, until it is idle, broken, or silent.
+    pub fn run(&mut self, sql: &str) -> Vec<String> {
+        let message = json!({"Query": {"sql": sql, "parameters": null}}).to_string();
+        self.stream.write_all(&u32::try_from(message.len()).unwrap().to_le_bytes()).unwrap();
+        self.stream.write_all(&0_u32.to_le_bytes()).unwrap();
+        self.stream.write_all(message.as_bytes()).unwrap();
+        self.stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut said = Vec::new();
+        while let Some(message) = self.next() {
+            if message == "\"Idle\"" {
+                break;
+            }
+            said.push(message);
+        }
+        said
+    }
+
+    fn next(&mut self) -> Option<String> {
+        let (mut message, mut rows) = ([0; 4], [0; 4]);
+        self.stream.read_exact(&mut message).ok()?;
+        self.stream.read_exact(&mut rows).ok()?;
+        let [message, rows] = [message, rows].map(|length| vec![0; u32::from_le_bytes(length) as usize]);
+        let (mut message, mut rows) = (message, rows);
+        self.stream.read_exact(&mut message).ok()?;
+        self.stream.read_exact(&mut rows).ok()?;
+        String::from_utf8(message).ok()
+    }
+}
+
+impl Drop for Lone {
+    fn drop(&mut self) {
+        let _already_gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
 }

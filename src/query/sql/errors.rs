@@ -8,6 +8,33 @@ use datafusion::sql::sqlparser::parser::ParserError;
 
 use crate::batch::ReadError;
 
+/// What to do about a query that needs more memory than it may take.
+pub(super) const LESS: &str = "aggregate earlier, select fewer columns, add a LIMIT or a narrower WHERE, \
+    or start the server with a larger --memory-limit";
+
+/// What libraries say when a value cannot have the memory that it needs, or could not have it on any machine.
+const WANT_OF_MEMORY: [&str; 5] =
+    ["memory allocation", "capacity overflow", "LayoutError", "failed to create layout", "offset overflow"];
+
+/// Whether the text of an error or a panic says that there was too little memory.
+pub(super) fn is_want_of_memory(text: &str) -> bool {
+    WANT_OF_MEMORY.iter().any(|sign| text.contains(sign))
+}
+
+/// A query that broke down in a library.
+pub(super) fn broken_down(text: Option<&str>) -> ReadError {
+    let text = text.unwrap_or("it broke down");
+    if is_want_of_memory(text) {
+        return ReadError::OutOfMemory(LESS.to_owned());
+    }
+    if text.contains("OS can't spawn") {
+        return ReadError::Unavailable(format!(
+            "the threads of a query could not be started ({text}): try again later"
+        ));
+    }
+    ReadError::Invalid(format!("the query cannot be run, write it in another way: {text}"))
+}
+
 /// A plan that could not be made: almost always the fault of the question.
 ///
 /// An error that the store raised comes back as it was.
@@ -16,9 +43,8 @@ pub(super) fn read_error(error: &DataFusionError) -> ReadError {
         return inner;
     }
     match error.find_root() {
-        DataFusionError::ResourcesExhausted(_) => ReadError::OutOfMemory(
-            "aggregate earlier, select fewer columns, or add a LIMIT or a narrower WHERE".to_owned(),
-        ),
+        DataFusionError::ResourcesExhausted(_) => ReadError::OutOfMemory(LESS.to_owned()),
+        _ if is_want_of_memory(&message(error)) => ReadError::OutOfMemory(LESS.to_owned()),
         DataFusionError::SQL(..)
         | DataFusionError::Plan(_)
         | DataFusionError::SchemaError(..)

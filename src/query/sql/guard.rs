@@ -8,7 +8,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
 use super::errors::read_error;
-use super::{complexity, derived};
+use super::{complexity, derived, recursion};
 use crate::batch::ReadError;
 
 /// Parses and plans one question; a statement that is none is [`ReadError::Refused`].
@@ -27,6 +27,7 @@ pub(super) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan,
     complexity::check_statement(&statement)?;
     derived::name_all(&mut statement);
     let plan = state.statement_to_plan(statement).await.map_err(|error| read_error(&error))?;
+    let plan = recursion::keep_columns(plan).map_err(|error| read_error(&error))?;
     complexity::check_plan(&plan)?;
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only.verify_plan(&plan).map_err(|error| ReadError::Refused(read_only_message(&error.message())))?;

@@ -5,11 +5,13 @@
 //! In the server:
 //! * [`Session`] takes a query from its text to a stream of batches, `process` has the worker processes, `conversation`
 //!   stands between a worker, the store and the client, and `wire` is what they say to each other.
+//! * `figures` counts what runs and what was stopped, for `/metrics`.
 //!
 //! In the worker ([`run_worker`]):
 //! * `worker` reads from the server and runs one query after the other; `parameters` are the values bound to it.
 //! * `guard` says which statements are queries at all and `complexity` how complicated they may be, `context` what a
-//!   query can see (our tables, no files, no network, no settings).
+//!   query can see (our tables, no files, no network, no settings); `derived` and `recursion` keep DataFusion from taking
+//!   parts of a query for others.
 //! * `stored_table` shows a table of the store to DataFusion, and `scan` streams its rows. What the store can do itself
 //!   it is asked to do: columns, filters and limits by the table, joining and grouping by `aggregates`, the first rows
 //!   of an order by `top_rows`; both look for the tables under a plan with `sources`.
@@ -26,11 +28,13 @@ mod deadline;
 mod derived;
 mod errors;
 mod expressions;
+mod figures;
 mod floats;
 mod functions;
 mod guard;
 mod parameters;
 mod process;
+mod recursion;
 mod scan;
 mod session;
 mod sources;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::complexity;
 use super::conversation::{Client, Conversation};
 use super::deadline::Deadline;
+use super::figures::{Stopped, Usage};
 use super::parameters::Parameters;
 use super::process::{Launcher, Workers};
 use super::wire::Query;
@@ -40,6 +41,16 @@ impl Session {
         Self { reader, settings, workers }
     }
 
+    /// What runs now.
+    pub fn usage(&self) -> Usage {
+        self.workers.usage()
+    }
+
+    /// The queries that were stopped so far.
+    pub fn stopped(&self) -> &Stopped {
+        self.workers.stopped()
+    }
+
     /// Runs one query in SQL and returns when its first rows are there. `parameters` is a list for `$1`, `$2`, …, an
     /// object for `$name`, or null.
     ///
@@ -63,10 +74,12 @@ impl Session {
         let client = Client { opening: Some(opening), batches };
         tokio::spawn(conversation.run(Query { sql: sql.to_owned(), parameters }, client, abandoned));
 
-        let schema = opened.await.map_err(|_| ReadError::Failed("a query ended without a result".to_owned()))??;
+        let opened = opened.await.map_err(|_| ReadError::Failed("a query ended without a result".to_owned()))?;
+        let schema = opened.inspect_err(|error| self.workers.stopped().note(error))?;
+        let workers = self.workers.clone();
         let stream = ReceiverStream::new(received).map(move |batch| {
             let _abandon_when_dropped = &guard;
-            batch
+            batch.inspect_err(|error| workers.stopped().note(error))
         });
         Ok(BatchStream::new(schema, stream))
     }

@@ -1,10 +1,11 @@
 //! `/metrics`: the server's own health and the newest values of the desk, in the text that Prometheus reads.
 //!
-//! `store`, `server` and `desk` are the families, one file a topic. Nothing here waits for the database longer than
+//! `store`, `server`, `sql` and `desk` are the families, one file a topic. Nothing here waits for the database longer than
 //! [`PATIENCE`]: what is not known in time is left out.
 
 mod desk;
 mod server;
+mod sql;
 mod store;
 
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub async fn scrape(State(state): State<AppState>) -> impl IntoResponse {
     let mut text = Exposition::default();
     server::describe(&state, &mut text);
     store::describe(&state, measured.as_ref(), &mut text);
+    sql::describe(&state, &mut text);
     desk::describe(&state, &mut text);
     ([(CONTENT_TYPE, EXPOSITION)], text.finish())
 }

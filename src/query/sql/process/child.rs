@@ -1,5 +1,6 @@
 //! A worker's process.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
@@ -9,9 +10,9 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::JoinHandle;
 
-use super::Workers;
 use super::end::{lost, meaning};
 use super::resident::Resident;
+use super::{Workers, oom};
 use crate::batch::ReadError;
 use crate::query::sql::worker::Allowance;
 
@@ -19,10 +20,12 @@ use crate::query::sql::worker::Allowance;
 pub const COMMAND: &str = "sql-worker";
 /// What of the environment a worker gets: where libraries are.
 const ENVIRONMENT: [&str; 2] = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
-/// What the allocator has to know: memory that is reserved counts only once it is used.
-const ALLOCATOR: [(&str, &str); 2] = [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_PURGE_DELAY", "10")];
-/// Of what a worker says when it breaks down, this much is kept.
-const LAST_WORDS_BYTES: u64 = 16 << 10;
+/// What the allocator has to know. Memory that is reserved counts only once it is used. It reserves 64 MiB (in KiB) at a
+/// time, so that larger pieces come from the system: within what is reserved it does not notice that it is refused one.
+const ALLOCATOR: [(&str, &str); 3] =
+    [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_ARENA_RESERVE", "65536"), ("MIMALLOC_PURGE_DELAY", "10")];
+/// Of what a worker says, this much is kept: the last of it says why it broke down.
+const LAST_WORDS_BYTES: usize = 16 << 10;
 /// How long a process that has closed its stream may take to end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -30,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Process {
     child: Child,
     resident: Resident,
+    /// How many processes the system had ended for want of memory when it started.
+    kills_before: u64,
     /// What it says when it breaks down.
     last_words: JoinHandle<String>,
 }
@@ -48,9 +53,10 @@ impl Process {
         // A signal from the terminal is for the server, which ends in good order.
         command.process_group(0);
         command.stdin(Stdio::from(stream)).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        let kills_before = oom::kills();
         let mut child = command.spawn()?;
         let last_words = tokio::spawn(listen(child.stderr.take()));
-        Ok(Self { resident: Resident::of(child.id()), child, last_words })
+        Ok(Self { resident: Resident::of(child.id()), child, kills_before, last_words })
     }
 
     /// The memory that it takes, in bytes.
@@ -84,16 +90,23 @@ impl Process {
         let last_words = tokio::time::timeout(PATIENCE, &mut self.last_words).await;
         let last_words = last_words.ok().and_then(Result::ok).unwrap_or_default();
         tracing::warn!(%status, last_words = last_words.trim(), "a process that runs SQL ended in the middle of a query");
-        meaning(status, &last_words).unwrap_or_else(|| workers.too_much())
+        let machine_ran_out = oom::kills() > self.kills_before;
+        let meaning = meaning(status, &last_words, machine_ran_out).unwrap_or_else(|| workers.too_much());
+        if !matches!(meaning, ReadError::OutOfMemory(_)) {
+            workers.stopped().note_crash();
+        }
+        meaning
     }
 }
 
 async fn listen(stderr: Option<ChildStderr>) -> String {
     let Some(mut stderr) = stderr else { return String::new() };
-    let mut said = Vec::new();
+    let (mut said, mut part) = (VecDeque::new(), [0; 1024]);
     // What was read before an error is worth as much.
-    let _ = (&mut stderr).take(LAST_WORDS_BYTES).read_to_end(&mut said).await;
-    // What it says further is read all the same, so that it never waits for a reader.
-    let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
-    String::from_utf8_lossy(&said).into_owned()
+    while let Ok(length @ 1..) = stderr.read(&mut part).await {
+        said.extend(part.iter().take(length));
+        let superfluous = said.len().saturating_sub(LAST_WORDS_BYTES);
+        said.drain(..superfluous);
+    }
+    String::from_utf8_lossy(said.make_contiguous()).into_owned()
 }

@@ -3,11 +3,24 @@
 use std::process::ExitStatus;
 
 use crate::batch::ReadError;
+use crate::query::sql::errors::{LESS, is_want_of_memory};
+
+/// SIGKILL, as all Unix systems number it.
+const KILL: i32 = 9;
+/// SIGSEGV.
+const SEGMENT_VIOLATION: i32 = 11;
 
 /// What the end of a process means to the client; `None` when it could not get the memory that it needed.
-pub fn meaning(status: ExitStatus, last_words: &str) -> Option<ReadError> {
-    if last_words.contains("memory allocation of") {
+/// `machine_ran_out` says that the system has ended a process for want of memory since this one started.
+pub fn meaning(status: ExitStatus, last_words: &str, machine_ran_out: bool) -> Option<ReadError> {
+    // The allocator does not notice that the system refuses it a piece of what it has reserved: touching that is a fault, and
+    // a silent one, where a stack that overflows says so.
+    if is_want_of_memory(last_words) || is_signal(status, SEGMENT_VIOLATION) && last_words.trim().is_empty() {
         return None;
+    }
+    if machine_ran_out && is_signal(status, KILL) {
+        let reason = format!("the machine has no more, and the system ended it: {LESS}");
+        return Some(ReadError::OutOfMemory(reason));
     }
     if last_words.contains("overflowed its stack") {
         return Some(ReadError::Invalid("the query is nested too deeply: ask in parts".to_owned()));
@@ -24,6 +37,18 @@ fn fault(status: ExitStatus) -> bool {
     use std::os::unix::process::ExitStatusExt;
     // SIGILL, SIGABRT, SIGBUS, SIGFPE and SIGSEGV.
     status.signal().is_some_and(|signal| [4, 6, 7, 8, 11].contains(&signal))
+}
+
+/// Whether a process was ended by a signal.
+#[cfg(unix)]
+fn is_signal(status: ExitStatus, signal: i32) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal() == Some(signal)
+}
+
+#[cfg(not(unix))]
+fn is_signal(_: ExitStatus, _: i32) -> bool {
+    false
 }
 
 #[cfg(not(unix))]
@@ -44,10 +69,18 @@ mod tests {
 
     #[test]
     fn a_query_at_fault_is_told_so_and_another_one_may_come_back() {
-        let ended = |signal, said| meaning(ExitStatus::from_raw(signal), said);
+        let ended = |signal, said| meaning(ExitStatus::from_raw(signal), said, false);
         assert_eq!(ended(6, "memory allocation of 17 bytes failed"), None);
         assert!(matches!(ended(6, "thread 'sql' has overflowed its stack"), Some(ReadError::Invalid(_))));
-        assert!(matches!(ended(11, ""), Some(ReadError::Invalid(_))));
+        assert_eq!(ended(11, ""), None);
+        assert!(matches!(ended(4, ""), Some(ReadError::Invalid(_))));
         assert!(matches!(ended(9, ""), Some(ReadError::Unavailable(_))));
+    }
+
+    #[test]
+    fn a_query_that_the_machine_had_no_memory_for_is_told_to_take_less() {
+        let ended = meaning(ExitStatus::from_raw(9), "", true);
+        assert!(matches!(&ended, Some(ReadError::OutOfMemory(text)) if text.contains("LIMIT")), "{ended:?}");
+        assert!(matches!(meaning(ExitStatus::from_raw(15), "", true), Some(ReadError::Unavailable(_))));
     }
 }

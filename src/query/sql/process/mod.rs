@@ -6,6 +6,7 @@
 mod child;
 mod end;
 mod launch;
+mod oom;
 mod resident;
 mod workers;
 

@@ -8,6 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::{Process, Workers};
 use crate::batch::ReadError;
 use crate::budget::Reservation;
+use crate::query::sql::errors::LESS;
 
 /// How often a worker is looked at.
 const LOOK: Duration = Duration::from_millis(5);
@@ -64,7 +65,10 @@ impl Workers {
                 // Their memory is free as soon as they are gone.
                 Err(_) if self.end_idle() => tokio::time::sleep(GONE).await,
                 Err(exhausted) if exhausted.is_final() || self.is_alone() => return self.too_much(),
-                Err(_) => return ReadError::Busy,
+                Err(_) => {
+                    self.stopped().note_memory();
+                    return ReadError::Busy;
+                }
             }
         }
     }
@@ -72,8 +76,6 @@ impl Workers {
     /// A query wanted more than there is.
     pub fn too_much(&self) -> ReadError {
         let limit = self.memory_limit() >> 20;
-        ReadError::OutOfMemory(format!(
-            "it was stopped at {limit} MiB: aggregate earlier, select fewer columns, or add a LIMIT or a narrower WHERE"
-        ))
+        ReadError::OutOfMemory(format!("it was stopped at {limit} MiB: {LESS}"))
     }
 }

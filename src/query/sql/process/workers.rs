@@ -10,6 +10,7 @@ use super::{Launcher, Worker};
 use crate::batch::ReadError;
 use crate::budget::Budget;
 use crate::config::QuerySettings;
+use crate::query::sql::figures::{Stopped, Usage};
 use crate::query::sql::worker::Allowance;
 
 /// How long a query waits for its turn before it is told to come back.
@@ -36,6 +37,7 @@ pub struct Workers {
     idle: Mutex<Vec<Worker>>,
     /// Told whenever a worker becomes idle.
     became_idle: Notify,
+    stopped: Stopped,
 }
 
 impl Workers {
@@ -52,6 +54,7 @@ impl Workers {
             share: all / places as u64,
             idle: Mutex::default(),
             became_idle: Notify::new(),
+            stopped: Stopped::default(),
         })
     }
 
@@ -102,6 +105,22 @@ impl Workers {
     pub fn end_idle(&self) -> bool {
         let ended = std::mem::take(&mut *self.idle());
         !ended.is_empty()
+    }
+
+    /// What runs now.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            running: self.all_places.saturating_sub(self.places.available_permits()),
+            idle: self.idle().len(),
+            places: self.all_places,
+            memory: self.memory.used(),
+            memory_limit: self.memory.limit(),
+        }
+    }
+
+    /// The queries that were stopped so far.
+    pub fn stopped(&self) -> &Stopped {
+        &self.stopped
     }
 
     /// What all workers may take together, in bytes.

@@ -224,3 +224,33 @@ async fn the_schema_is_the_declared_one() {
         assert_eq!(answer.schema(), &table.schema());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_ordered_by_expressions_of_which_datafusion_loses_sight() {
+    let desk = Desk::with(QuerySettings::default(), 60).await;
+    // The conditions stay above the scan, so that there is something to divide among several threads.
+    let rows = desk
+        .rows(
+            "SELECT timestamp, symbol, abs(CASE WHEN bid > 105 THEN ask ELSE bid END) AS c FROM market_data \
+             WHERE upper(symbol) <> 'x' ORDER BY abs(CASE WHEN bid > 105 THEN ask ELSE bid END) DESC, timestamp, symbol \
+             LIMIT 20",
+        )
+        .await;
+    let numbers: Vec<f64> = rows.iter().filter_map(|row| row.rsplit('|').next()?.parse().ok()).collect();
+    assert_eq!(numbers.len(), 20, "{rows:?}");
+    assert!(numbers.is_sorted_by(|left, right| left >= right), "{rows:?}");
+    let ranked = desk
+        .rows(
+            "SELECT max(n) FROM (SELECT row_number() OVER (ORDER BY abs(CASE WHEN bid > 105 THEN ask ELSE bid END)) AS n \
+             FROM market_data WHERE upper(symbol) <> 'x') AS q",
+        )
+        .await;
+    assert_eq!(ranked, ["180"]);
+    let grouped = desk
+        .rows(
+            "SELECT abs(CASE WHEN bid > 105 THEN ask ELSE bid END) AS c, count(*) FROM market_data \
+             WHERE upper(symbol) <> 'x' GROUP BY 1 ORDER BY abs(c) / 2, c LIMIT 3",
+        )
+        .await;
+    assert_eq!(grouped.len(), 3);
+}

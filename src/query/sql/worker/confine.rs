@@ -2,9 +2,15 @@
 
 use std::io;
 
-/// Memory that may be reserved beyond what may be used: stacks and the allocator's segments of each thread.
+use super::{Allowance, STACK_BYTES};
+
+/// Memory that may be reserved beyond what may be used: in all, and for each thread its stack and what the allocator
+/// takes at a time.
 #[cfg(target_os = "linux")]
-const RESERVED_BYTES: u64 = 512 << 20;
+const RESERVED_BYTES: (u64, u64) = (256 << 20, STACK_BYTES as u64 + (64 << 20));
+/// Threads that there are beside those that compute: one reads, one writes, one plans.
+#[cfg(target_os = "linux")]
+const OTHER_THREADS: u64 = 3;
 /// What the C library calls a resource.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 type Resource = libc::__rlimit_resource_t;
@@ -14,16 +20,18 @@ type Resource = libc::c_int;
 #[cfg(target_os = "linux")]
 const NICENESS: libc::c_int = 10;
 
-/// From here on the process opens no file and no socket, leaves no core, and has no more than `memory` bytes at a time
+/// From here on the process opens no file and no socket, leaves no core, and has no more than its memory at a time
 /// (the server looks more closely, and more often); it ends with the server, and before the server where the machine's
 /// memory runs out.
 #[cfg(target_os = "linux")]
-pub fn confine(memory: usize) -> io::Result<()> {
+pub fn confine(allowance: Allowance) -> io::Result<()> {
     // Not allowed in some containers, and not needed.
     let _ = std::fs::write("/proc/self/oom_score_adj", "500");
     set_limit(libc::RLIMIT_CORE, 0)?;
     set_limit(libc::RLIMIT_FSIZE, 0)?;
-    set_limit(libc::RLIMIT_DATA, (memory as u64).saturating_add(RESERVED_BYTES))?;
+    let reserved = (allowance.threads as u64 + OTHER_THREADS).saturating_mul(RESERVED_BYTES.1);
+    let reserved = reserved.saturating_add(RESERVED_BYTES.0);
+    set_limit(libc::RLIMIT_DATA, (allowance.memory as u64).saturating_add(reserved))?;
     // What is open stays open.
     set_limit(libc::RLIMIT_NOFILE, 0)?;
     end_with_parent()?;
@@ -33,7 +41,7 @@ pub fn confine(memory: usize) -> io::Result<()> {
 
 /// Elsewhere the worker ends with its input, and the query's own limits have to do.
 #[cfg(not(target_os = "linux"))]
-pub fn confine(_: usize) -> io::Result<()> {
+pub fn confine(_: Allowance) -> io::Result<()> {
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::{Allowance, Link, STACK_BYTES};
 use crate::batch::ReadError;
-use crate::query::sql::errors::read_error;
+use crate::query::sql::errors::{broken_down, read_error};
 use crate::query::sql::parameters::Parameters;
 use crate::query::sql::wire::{FromWorker, LARGEST_ROWS, Pieces, Query};
 use crate::query::sql::{context, guard};
@@ -38,7 +38,7 @@ impl Engine {
         while let Ok(query) = queries.recv() {
             let outcome = catch_unwind(AssertUnwindSafe(|| self.run(query, link)));
             let broken = outcome.is_err();
-            link.say(match outcome.unwrap_or_else(|panic| Err(broken_down(panic.as_ref()))) {
+            link.say(match outcome.unwrap_or_else(|panic| Err(broken_down(text_of(panic.as_ref())))) {
                 Ok(()) => FromWorker::Idle,
                 Err(error) => FromWorker::Failed(error),
             });
@@ -90,7 +90,14 @@ async fn start(mut state: SessionState, query: Query, link: Arc<Link>) -> Result
     let parameters = Parameters::read(query.parameters)?;
     let plan = guard::plan(&state, &query.sql).await?;
     let plan = parameters.bind(plan)?;
-    let plan = state.create_physical_plan(&plan).await.map_err(|error| read_error(&error))?;
+    let planned = match state.create_physical_plan(&plan).await {
+        Err(error) if context::is_doubted(&error) => {
+            state = context::one_partition(state);
+            state.create_physical_plan(&plan).await
+        }
+        planned => planned,
+    };
+    let plan = planned.map_err(|error| read_error(&error))?;
     execute_stream(plan, state.task_ctx()).map_err(|error| read_error(&error))
 }
 
@@ -105,7 +112,6 @@ fn threads(number: usize) -> Result<Runtime, ReadError> {
         .map_err(|error| ReadError::Unavailable(format!("the threads of a query could not be started: {error}")))
 }
 
-fn broken_down(panic: &(dyn Any + Send)) -> ReadError {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    ReadError::Invalid(format!("the query cannot be run, write it in another way: {}", text.unwrap_or("it broke down")))
+fn text_of(panic: &(dyn Any + Send)) -> Option<&str> {
+    panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied())
 }

@@ -1,5 +1,7 @@
 //! Whether two results are the same.
 
+use std::cmp::Ordering;
+
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
 use arrow::record_batch::RecordBatch;
@@ -20,12 +22,21 @@ struct Row {
     sums: Vec<Option<f64>>,
 }
 
+impl Row {
+    /// By what is exact. Groups of NaNs that differ in their bits read alike: by their sums, then.
+    fn order(&self, other: &Self) -> Ordering {
+        let number = |sum: &Option<f64>| sum.map_or(f64::NEG_INFINITY, |sum| if sum.is_nan() { f64::NAN } else { sum });
+        let sums = self.sums.iter().zip(&other.sums).map(|(left, right)| number(left).total_cmp(&number(right)));
+        self.exact.cmp(&other.exact).then(sums.fold(Ordering::Equal, Ordering::then))
+    }
+}
+
 /// Says where two results of a query differ.
 pub fn same(query: &Query, alone: &[RecordBatch], both: &[RecordBatch]) -> Result<(), String> {
     let (mut alone, mut both) = (rows(query, alone), rows(query, both));
     if !query.is_ordered {
-        alone.sort_by(|left, right| left.exact.cmp(&right.exact));
-        both.sort_by(|left, right| left.exact.cmp(&right.exact));
+        alone.sort_by(Row::order);
+        both.sort_by(Row::order);
     }
     let differ = || Err(format!("DataFusion alone: {alone:#?}\nwith the store: {both:#?}"));
     if alone.len() != both.len() {
