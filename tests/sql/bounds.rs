@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::common::{Launch, Server, eventually};
-use crate::processes::{self, Peak, is_running, signal, workers};
+use crate::processes::{self, Confined, Peak, is_running, signal, workers};
 
 /// Cannot be stopped from inside: one call over a batch takes hours.
 const UNSTOPPABLE: &str = "SELECT max(levenshtein(concat(symbol, $1), $2)) AS m FROM market_data";
@@ -288,4 +288,18 @@ async fn recursive_queries_keep_the_columns_that_they_build_on() {
     let distinct = "WITH RECURSIVE n AS (SELECT 1 AS x, 2 AS y UNION SELECT x + 1, y FROM n WHERE x < 10)";
     assert_eq!(server.sql_value(&format!("{distinct} SELECT count(y) AS v FROM n")).await, 10);
     assert_eq!(server.sql_value(&format!("{distinct} SELECT count(*) AS v FROM n a, n b WHERE a.x = b.y")).await, 10);
+}
+
+#[tokio::test]
+async fn a_query_that_the_machine_has_no_memory_for_is_told_to_take_less() {
+    let Some(group) = Confined::to(64 << 20) else { return };
+    let server = with_quotes(10, &[]).await;
+    assert_eq!(server.sql_value("SELECT 1 AS n").await, 1);
+    // Killed by the system as soon as it needs more than the group has.
+    workers(&server).into_iter().for_each(|worker| group.add(worker));
+    let greedy = json!({"sql": "SELECT max(n) AS m FROM (SELECT array_length(array_agg(value) OVER (ORDER BY value)) AS n \
+        FROM generate_series(1, 100000)) AS q"});
+    let answer = server.post("/api/sql", &greedy).await.expect(413);
+    assert!(answer.detail().contains("the machine has no more"), "{}", answer.text());
+    assert_eq!(server.sql_value("SELECT 1 AS n").await, 1);
 }

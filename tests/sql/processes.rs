@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -137,5 +138,37 @@ impl Drop for Lone {
     fn drop(&mut self) {
         let _already_gone = self.child.kill();
         let _reaped = self.child.wait();
+    }
+}
+
+/// Processes that may take only so much memory together, or the system ends one of them.
+pub struct Confined {
+    group: PathBuf,
+}
+
+impl Confined {
+    /// `None`, and a word about it, where the system does not let tests make such a group.
+    pub fn to(bytes: u64) -> Option<Self> {
+        let name = format!("observability-test-{}", std::process::id());
+        for (parent, limit) in [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")] {
+            let confined = Self { group: Path::new(parent).join(&name) };
+            // Only a group that is made by the system has this file, and a process in it can be limited.
+            let is_group = fs::create_dir(&confined.group).is_ok() && confined.group.join(limit).exists();
+            if is_group && fs::write(confined.group.join(limit), bytes.to_string()).is_ok() {
+                return Some(confined);
+            }
+        }
+        println!("SKIPPED: no group of processes can be limited here");
+        None
+    }
+
+    pub fn add(&self, process: u32) {
+        fs::write(self.group.join("cgroup.procs"), process.to_string()).unwrap();
+    }
+}
+
+impl Drop for Confined {
+    fn drop(&mut self) {
+        let _still_used = fs::remove_dir(&self.group);
     }
 }

@@ -11,6 +11,9 @@ use crate::batch::ReadError;
 /// What to do about a query that needs more memory than it may take.
 pub(super) const LESS: &str = "aggregate earlier, select fewer columns, add a LIMIT or a narrower WHERE, \
     or start the server with a larger --memory-limit";
+/// What to do about one that needs more than the machine has.
+pub(super) const LESS_THAN_THE_MACHINE_HAS: &str =
+    "aggregate earlier, select fewer columns, or add a LIMIT or a narrower WHERE";
 
 /// What libraries say when a value cannot have the memory that it needs, or could not have it on any machine.
 const WANT_OF_MEMORY: [&str; 5] =

@@ -3,7 +3,7 @@
 use std::process::ExitStatus;
 
 use crate::batch::ReadError;
-use crate::query::sql::errors::{LESS, is_want_of_memory};
+use crate::query::sql::errors::{LESS_THAN_THE_MACHINE_HAS, is_want_of_memory};
 
 /// SIGKILL, as all Unix systems number it.
 const KILL: i32 = 9;
@@ -19,7 +19,7 @@ pub fn meaning(status: ExitStatus, last_words: &str, machine_ran_out: bool) -> O
         return None;
     }
     if machine_ran_out && is_signal(status, KILL) {
-        let reason = format!("the machine has no more, and the system ended it: {LESS}");
+        let reason = format!("the machine has no more, and the system ended it: {LESS_THAN_THE_MACHINE_HAS}");
         return Some(ReadError::OutOfMemory(reason));
     }
     if last_words.contains("overflowed its stack") {
