@@ -417,7 +417,7 @@ impl Maintenance {
     /// Makes the blocks of deleted rows free for new ones. A checkpoint that has to wait for others is left to them, and
     /// one on a full disk to a later day: the engine does not survive it.
     pub async fn checkpoint(&self) -> Result<(), MaintenanceError> {
-        if !self.has_space() {
+        if self.require_space().is_err() {
             return Ok(());
         }
         self.run(|hands| {
