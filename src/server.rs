@@ -26,7 +26,7 @@ use crate::query::{NamedQueries, Queries, QueryFileError};
 use crate::serve::{self, AppState, bodies::Bodies, guard::Guard, traffic::Traffic, ws};
 use crate::store::{Failure, Store, StoreError};
 use crate::time;
-use crate::upkeep::{Implausible, ReplacedRows, Upkeep};
+use crate::upkeep::{Implausible, Upkeep};
 
 /// How long clients may take to finish what they have begun when the server stops.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -77,9 +77,10 @@ pub async fn run(
     let address = listener.local_addr()?;
     let socket = tokio::net::TcpListener::from_std(listener)?;
     let tls = settings.server.tls.as_ref().map(|tls| tls.load()).transpose()?;
-    let connections = Arc::new(Connections::new(limits(&settings)));
+    let limits = limits(&settings);
 
     let store = Store::open(&settings.store)?;
+    let connections = Arc::new(Connections::new(limits, store.responses()));
     store.ownership().check().await?;
     let named = Arc::new(NamedQueries::new(queries_directory(&settings)));
     let queries = Queries::new(store.reader(), named, &settings.query);
@@ -94,6 +95,8 @@ pub async fn run(
     }
     let mut tasks = Tasks::new(live.clone());
     let gate = store.batches().gate();
+    let stalled = listen::cut_stalled(store.responses(), shutdown.clone());
+    tasks.spawn("the watch over clients that take nothing", stalled);
     tasks.spawn("the watch over the disk", alert_while_disk_is_full(gate, live.clone(), shutdown.clone()));
 
     let collecting = CancellationToken::new();
@@ -116,7 +119,6 @@ pub async fn run(
     tasks.spawn("the watch over the clock", doubt);
     let mut daily = Tasks::new(live.clone());
     daily.watch("the daily run", upkeep.spawn());
-    daily.spawn("the look for replaced rows", ReplacedRows::new(&store, shutdown.child_token()).run());
 
     let clients = websockets.clone();
     let service = serve::service(AppState {

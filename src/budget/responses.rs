@@ -1,9 +1,10 @@
 //! What responses hold on their way to clients, and who makes room when others need it.
 //!
-//! A client that takes nothing of its response makes the server hold it: batches of a result that were not encoded yet, and
-//! bytes that no socket has taken. Both are counted, each in a budget of its own: encoding waits for room for bytes and then
-//! gives batches back, and only clients give bytes back, so nobody waits for himself. While somebody waits for room, those
-//! responses are cut that have waited longest for their clients.
+//! A client that takes nothing of its response makes the server hold it: the request itself, batches of a result that were not
+//! encoded yet, and bytes that no socket has taken. Each is counted in a budget of its own: a request waits for its place
+//! before it has anything else, encoding waits for room for bytes and then gives batches back, and only clients give bytes
+//! back, so nobody waits for himself. While somebody waits for room, those responses are cut that have waited longest for
+//! their clients.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +19,10 @@ pub const GRACE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(100);
 /// A part of those who could make room that has to at each look, so that no more are cut than needed.
 const PART: usize = 8;
+/// What a request takes as long as it is under way: its head, its stream, its tasks, a small answer.
+const REQUEST: u64 = 8 << 10;
+/// So many may be under way however little memory there is.
+const LEAST_REQUESTS: u64 = 64;
 /// Part of the batches that one result may hold.
 const RESULT_PART: u64 = 8;
 
@@ -26,6 +31,7 @@ const RESULT_PART: u64 = 8;
 pub struct Responses {
     batches: Budget,
     bytes: Budget,
+    requests: Budget,
     holders: Arc<Holders>,
 }
 
@@ -53,13 +59,15 @@ pub struct Holding {
 }
 
 impl Responses {
-    /// Budgets of so many bytes: for batches of results, and for encoded bytes.
-    pub fn new(batches: u64, bytes: u64) -> Self {
+    /// Budgets of so many bytes: for batches of results, and for requests and their encoded bytes, each half of it.
+    pub fn new(batches: u64, responses: u64) -> Self {
+        let bytes = responses / 2;
         let holders =
             Holders { began: Instant::now(), next: AtomicU64::new(0), all: Mutex::default(), cut: AtomicU64::new(0) };
         Self {
             batches: Budget::new("memory for results on their way to clients", batches),
             bytes: Budget::new("memory for responses on their way to clients", bytes),
+            requests: Budget::new("requests under way", (bytes / REQUEST).max(LEAST_REQUESTS)),
             holders: Arc::new(holders),
         }
     }
@@ -69,7 +77,12 @@ impl Responses {
         &self.batches
     }
 
-    /// Encoded bytes that no socket has taken yet, and requests that are under way.
+    /// Requests that are under way: how many, not what they take.
+    pub fn requests(&self) -> &Budget {
+        &self.requests
+    }
+
+    /// Encoded bytes that no socket has taken yet.
     pub fn bytes(&self) -> &Budget {
         &self.bytes
     }
@@ -83,9 +96,9 @@ impl Responses {
     /// there ever is counts as all there is.
     pub async fn reserve(&self, budget: &Budget, amount: u64, patience: Duration) -> Result<Reservation, Exhausted> {
         let amount = amount.min(budget.limit());
-        let until = Instant::now() + patience;
+        let until = tokio::time::Instant::now() + patience;
         loop {
-            let left = until.saturating_duration_since(Instant::now());
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
             match budget.reserve(amount, left.min(LOOK)).await {
                 Err(exhausted) if left <= LOOK => return Err(exhausted),
                 Err(_) => self.make_room(),
@@ -178,7 +191,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_longest_for_its_client_makes_room() {
-        let responses = Responses::new(10, 10);
+        let responses = Responses::new(10, 20);
         let hold = |amount| {
             let held = Arc::new(Mutex::new(Some(responses.bytes().try_reserve(amount).unwrap())));
             let cut = Arc::clone(&held);

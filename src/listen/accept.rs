@@ -1,13 +1,11 @@
 //! Connections are taken in until the server stops, and then seen off.
 
-use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::response::Response;
-use hyper::Request;
 use hyper::body::Incoming;
+use hyper::{Request, Response};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +14,7 @@ use tower::Service;
 
 use super::admission::Connections;
 use super::conversation::Shared;
+use super::outgoing::{Outgoing, TurnedAway};
 
 /// Time between two attempts when the system cannot give a socket.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -35,7 +34,7 @@ pub struct Listener {
 /// Serves until `shutdown` is cancelled; clients may then finish what they have begun, within `patience`.
 pub async fn serve<S>(listener: Listener, service: S, shutdown: CancellationToken, patience: Duration)
 where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+    S: Service<Request<Incoming>, Response = Response<Outgoing>, Error = TurnedAway, Future: Send>
         + Clone
         + Send
         + Sync

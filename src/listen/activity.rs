@@ -1,9 +1,12 @@
 //! What a connection is doing, as far as it matters for how long it may stay.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+
+use crate::budget::{Holding, Responses};
 
 /// Why a connection was closed by the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,33 +21,47 @@ pub(super) enum Closed {
 
 /// What a connection is doing. Requests count in it where they begin and end, with atomics and nothing else: a request costs
 /// one look at the clock, at its end.
-#[derive(Debug)]
 pub(super) struct Activity {
     began: Instant,
     /// Requests whose answer has not ended.
     requests: AtomicU32,
-    /// Requests that the server is at work for. With none of them, it waits for its client.
-    working: AtomicU32,
-    /// Counts whatever moves, so that two looks tell whether something did.
-    steps: AtomicU64,
+    /// Those of them whose answer was cut.
+    cut: AtomicU32,
     /// When the last request ended, in milliseconds since the beginning.
     ended: AtomicU64,
     /// Whether it has become a WebSocket, which has rules of its own.
     upgraded: AtomicBool,
+    /// Whether it takes no requests any more, and is there for those that it has.
+    retired: AtomicBool,
+    stalled: AtomicBool,
     leave: Notify,
+    retire: Notify,
+    holding: Holding,
 }
 
 impl Activity {
-    pub(super) fn new() -> Self {
-        Self {
-            began: Instant::now(),
-            requests: AtomicU32::new(0),
-            working: AtomicU32::new(0),
-            steps: AtomicU64::new(0),
-            ended: AtomicU64::new(0),
-            upgraded: AtomicBool::new(false),
-            leave: Notify::new(),
-        }
+    /// A connection that is closed when its socket takes nothing while others need what it holds.
+    pub(super) fn new(responses: &Responses) -> Arc<Self> {
+        Arc::new_cyclic(|connection: &Weak<Self>| {
+            let connection = connection.clone();
+            let stall = move || {
+                if let Some(connection) = connection.upgrade() {
+                    connection.stall();
+                }
+            };
+            Self {
+                began: Instant::now(),
+                requests: AtomicU32::new(0),
+                cut: AtomicU32::new(0),
+                ended: AtomicU64::new(0),
+                upgraded: AtomicBool::new(false),
+                retired: AtomicBool::new(false),
+                stalled: AtomicBool::new(false),
+                leave: Notify::new(),
+                retire: Notify::new(),
+                holding: responses.hold(stall),
+            }
+        })
     }
 
     /// A request has come.
@@ -52,32 +69,48 @@ impl Activity {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The last byte of an answer has been handed over, or it was given up.
-    pub(super) fn end(&self) {
-        self.moved();
+    /// The socket has the last byte of an answer, or it was given up.
+    pub(super) fn end(&self, was_cut: bool) {
         let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.ended.store(elapsed, Ordering::Relaxed);
+        if was_cut {
+            self.cut.fetch_sub(1, Ordering::Relaxed);
+        }
         self.requests.fetch_sub(1, Ordering::Relaxed);
+        if self.retired.load(Ordering::Relaxed) {
+            self.stall_unless_needed();
+        }
     }
 
-    /// The server works for a request.
-    pub(super) fn work(&self) {
-        self.working.fetch_add(1, Ordering::Relaxed);
+    /// An answer was cut. Its stream stays for as long as the client wants, so the connection has to go: when its other
+    /// requests have ended, or after the time in which a client has to take something.
+    pub(super) fn cut(&self) {
+        self.cut.fetch_add(1, Ordering::Relaxed);
+        if !self.retired.swap(true, Ordering::Relaxed) {
+            self.holding.waits();
+            self.retire.notify_one();
+        }
+        self.stall_unless_needed();
     }
 
-    /// It does not any more: it is the client's turn.
-    pub(super) fn rest(&self) {
-        self.working.fetch_sub(1, Ordering::Relaxed);
+    /// Its socket takes nothing.
+    pub(super) fn blocked(&self) {
+        if !self.upgraded.load(Ordering::Relaxed) {
+            self.holding.waits();
+        }
     }
 
-    /// Something has moved.
+    /// Its socket takes something again.
     pub(super) fn moved(&self) {
-        self.steps.fetch_add(1, Ordering::Relaxed);
+        if !self.retired.load(Ordering::Relaxed) {
+            self.holding.goes_on();
+        }
     }
 
     /// It is a WebSocket from now on.
     pub(super) fn upgrade(&self) {
         self.upgraded.store(true, Ordering::Relaxed);
+        self.holding.goes_on();
     }
 
     /// Asks it to make room.
@@ -92,29 +125,40 @@ impl Activity {
         (!busy).then(|| self.began.elapsed().saturating_sub(ended))
     }
 
-    /// Waits until the connection is to be closed, and says why: it has been idle for `patience`, nothing of an answer has moved
-    /// between two looks that are as far apart, or it has been asked to make room.
+    /// Waits until it is to take no more requests.
+    pub(super) async fn retired(&self) {
+        self.retire.notified().await;
+    }
+
+    /// Waits until the connection is to be closed, and says why: it has been idle for `patience`, it holds what its client does
+    /// not take, or it has been asked to make room.
     pub(super) async fn overdue(&self, patience: Duration) -> Closed {
         let mut wait = patience;
         loop {
-            let before = self.steps.load(Ordering::Relaxed);
             tokio::select! {
-                () = self.leave.notified() => return Closed::Displaced,
+                () = self.leave.notified() => {
+                    let stalled = self.stalled.load(Ordering::Relaxed);
+                    return if stalled { Closed::Stalled } else { Closed::Displaced };
+                }
                 () = tokio::time::sleep(wait) => {}
             }
-            let unmoved = wait == patience && self.steps.load(Ordering::Relaxed) == before;
             wait = match self.idle() {
                 Some(idle) if idle >= patience => return Closed::Idle,
                 Some(idle) => patience - idle,
-                None if unmoved && self.is_waiting() => return Closed::Stalled,
                 None => patience,
             };
         }
     }
 
-    /// Whether it is the client's turn.
-    fn is_waiting(&self) -> bool {
-        self.working.load(Ordering::Relaxed) == 0
+    fn stall_unless_needed(&self) {
+        if self.cut.load(Ordering::Relaxed) >= self.requests.load(Ordering::Relaxed) {
+            self.stall();
+        }
+    }
+
+    fn stall(&self) {
+        self.stalled.store(true, Ordering::Relaxed);
+        self.leave.notify_one();
     }
 }
 
@@ -124,31 +168,66 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_millis(50);
 
+    fn activity() -> (Arc<Activity>, Responses) {
+        let responses = Responses::new(1, 1);
+        (Activity::new(&responses), responses)
+    }
+
     #[tokio::test]
     async fn who_says_nothing_is_idle_and_who_takes_nothing_stalls() {
-        let activity = Activity::new();
+        let (activity, responses) = activity();
         assert_eq!(activity.overdue(PATIENCE).await, Closed::Idle);
         activity.begin();
         assert_eq!(activity.idle(), None);
+        activity.blocked();
+        activity.moved();
+        responses.cut_stalled(Duration::ZERO);
+        assert!(tokio::time::timeout(4 * PATIENCE, activity.overdue(PATIENCE)).await.is_err(), "it has moved");
+        activity.blocked();
+        responses.cut_stalled(Duration::ZERO);
         assert_eq!(activity.overdue(PATIENCE).await, Closed::Stalled);
     }
 
     #[tokio::test]
-    async fn nobody_is_overdue_while_the_server_works() {
-        let activity = Activity::new();
+    async fn nobody_is_overdue_while_a_request_is_under_way() {
+        let (activity, _responses) = activity();
         activity.begin();
-        activity.work();
         assert!(tokio::time::timeout(4 * PATIENCE, activity.overdue(PATIENCE)).await.is_err());
-        activity.rest();
-        activity.end();
+        activity.end(false);
         assert!(activity.idle().is_some_and(|idle| idle < PATIENCE));
         assert_eq!(activity.overdue(PATIENCE).await, Closed::Idle);
     }
 
     #[tokio::test]
     async fn who_is_asked_for_room_leaves_at_once() {
-        let activity = Activity::new();
+        let (activity, _responses) = activity();
         activity.displace();
         assert_eq!(activity.overdue(Duration::from_secs(3_600)).await, Closed::Displaced);
+    }
+
+    #[tokio::test]
+    async fn a_cut_answer_ends_its_connection_once_the_others_have_ended() {
+        let (activity, responses) = activity();
+        activity.begin();
+        activity.begin();
+        activity.cut();
+        activity.retired().await;
+        assert!(tokio::time::timeout(PATIENCE, activity.overdue(PATIENCE)).await.is_err(), "one is under way");
+        activity.end(false);
+        assert_eq!(activity.overdue(PATIENCE).await, Closed::Stalled);
+        activity.begin();
+        activity.moved();
+        responses.cut_stalled(Duration::ZERO);
+        assert_eq!(activity.overdue(PATIENCE).await, Closed::Stalled, "it has its time, and no more");
+    }
+
+    #[tokio::test]
+    async fn a_websocket_is_left_to_its_own_rules() {
+        let (activity, responses) = activity();
+        activity.blocked();
+        activity.upgrade();
+        activity.blocked();
+        responses.cut_stalled(Duration::ZERO);
+        assert!(tokio::time::timeout(2 * PATIENCE, activity.overdue(PATIENCE)).await.is_err());
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::activity::{Activity, Closed};
 use super::address::Address;
-use crate::budget::{Budget, DescriptorShares, Reservation};
+use crate::budget::{Budget, DescriptorShares, Reservation, Responses};
 
 /// Connections beyond the limit, which are told so.
 const SPARE: u64 = 32;
@@ -35,6 +35,7 @@ pub struct Limits {
 /// Every connection there is.
 pub struct Connections {
     limits: Limits,
+    responses: Responses,
     regular: Budget,
     spare: Budget,
     open: Mutex<Open>,
@@ -112,10 +113,11 @@ impl Limits {
 }
 
 impl Connections {
-    /// Nobody yet.
-    pub fn new(limits: Limits) -> Self {
+    /// Nobody yet. What they hold of `responses` is taken from them when they stall.
+    pub fn new(limits: Limits, responses: Responses) -> Self {
         Self {
             limits,
+            responses,
             regular: Budget::new("connections", limits.all),
             spare: Budget::new("connections beyond the limit", spare(limits.all).max(1)),
             open: Mutex::default(),
@@ -123,6 +125,11 @@ impl Connections {
             refused: Default::default(),
             closed: Default::default(),
         }
+    }
+
+    /// What they may hold for their clients.
+    pub(super) fn responses(&self) -> &Responses {
+        &self.responses
     }
 
     /// How many there are.
@@ -212,7 +219,7 @@ impl Connections {
 
     fn place(self: &Arc<Self>, address: Address, overloaded: bool, reservation: Reservation) -> Place {
         let number = self.accepted.fetch_add(1, Ordering::Relaxed);
-        let activity = Arc::new(Activity::new());
+        let activity = Activity::new(&self.responses);
         let mut open = self.open();
         open.connections.insert(number, Guest { address, overloaded, activity: Arc::clone(&activity) });
         *open.addresses.entry(address).or_default() += 1;
@@ -306,7 +313,7 @@ mod tests {
     const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
     fn connections(all: u64, address: u64) -> Arc<Connections> {
-        Arc::new(Connections::new(Limits { all, address }))
+        Arc::new(Connections::new(Limits { all, address }, Responses::new(1, 1)))
     }
 
     #[tokio::test]

@@ -1,13 +1,11 @@
 //! HTTP on one connection, until one of the two has enough.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::response::Response;
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,15 +17,16 @@ use tower::{Service, ServiceExt};
 use super::activity::{Activity, Closed};
 use super::admission::{Connections, Place};
 use super::exchange::Exchange;
+use super::outgoing::{Outgoing, TurnedAway};
 use super::socket::Socket;
 use super::{HANDSHAKE, Overloaded, PATIENCE, SHORT_PATIENCE};
 
 /// The longest head of a request, and what is read or written in one piece.
 const BUFFER: usize = 32 << 10;
 /// Requests that one HTTP/2 connection may have under way.
-const STREAMS: u32 = 100;
+const STREAMS: u32 = 32;
 /// The headers of one of them.
-const HEADERS: u32 = 32 << 10;
+const HEADERS: u32 = 16 << 10;
 /// What may wait to be sent for one of them.
 const SEND_BUFFER: usize = 64 << 10;
 /// HTTP/2 pings: a peer that is gone is noticed.
@@ -50,7 +49,10 @@ pub(super) struct Shared<S> {
 
 impl<S> Shared<S>
 where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<Outgoing>, Error = TurnedAway, Future: Send>
+        + Clone
+        + Send
+        + 'static,
 {
     pub(super) fn new(service: S, tls: Option<TlsAcceptor>, stopping: CancellationToken) -> Self {
         Self { protocol: protocol(), tls, service, stopping, stopped: CancellationToken::new() }
@@ -88,30 +90,42 @@ where
                 // One answer, in HTTP/2 as well, which has no header to say so.
                 activity.displace();
             }
+            let responses = (request.version() == Version::HTTP_2).then(|| connections.responses().clone());
             let answer = self.service.clone().oneshot(request);
-            async move { Ok::<_, Infallible>(answer.await?.map(|body| exchange.answer(body))) }
+            async move {
+                Ok::<_, TurnedAway>(answer.await?.map(|outgoing| match responses {
+                    Some(responses) => exchange.answer_among_others(outgoing, &responses),
+                    None => exchange.answer(outgoing),
+                }))
+            }
         });
         let connection = self.protocol.serve_connection_with_upgrades(TokioIo::new(socket), service);
         tokio::pin!(connection);
         let patience = if overloaded { SHORT_PATIENCE } else { PATIENCE };
-        let farewell = tokio::select! {
-            biased;
-            ended = connection.as_mut() => {
-                match ended {
-                    // What is left of it is a WebSocket, if anything is.
-                    Ok(()) => activity.upgrade(),
-                    Err(error) => tracing::debug!(%error, "a connection broke"),
+        let farewell = loop {
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => {
+                    match ended {
+                        // What is left of it is a WebSocket, if anything is.
+                        Ok(()) => activity.upgrade(),
+                        Err(error) => tracing::debug!(%error, "a connection broke"),
+                    }
+                    return;
                 }
-                return;
-            }
-            reason = activity.overdue(patience) => {
-                if !overloaded {
-                    connections.close(reason);
+                reason = activity.overdue(patience) => {
+                    if !overloaded {
+                        connections.close(reason);
+                    }
+                    break if overloaded || reason == Closed::Idle { FAREWELL } else { SHORT_FAREWELL };
                 }
-                if overloaded || reason == Closed::Idle { FAREWELL } else { SHORT_FAREWELL }
+                // It takes no more requests, and is closed when it is overdue.
+                () = activity.retired() => connection.as_mut().graceful_shutdown(),
+                // A request may come to its end; half of a head is none.
+                () = self.stopping.cancelled() => {
+                    break if activity.idle().is_some() { FAREWELL } else { Duration::MAX };
+                }
             }
-            // A request may come to its end; half of a head is none.
-            () = self.stopping.cancelled() => if activity.idle().is_some() { FAREWELL } else { Duration::MAX },
         };
         connection.as_mut().graceful_shutdown();
         tokio::select! {

@@ -4,7 +4,8 @@
 //! * `admission` says who may come in: so many connections in all, and so many of one address;
 //! * `activity` knows what a connection is doing, and when nothing has moved for too long;
 //! * `socket` is a connection's socket, which gives its place back when it closes, and `linger` its last moments;
-//! * `exchange` follows a request through to the last byte of its answer;
+//! * `exchange` follows a request through to the last byte of its answer, which is cut when its client takes nothing of it;
+//! * `outgoing` is what the service hands over to be sent, and `stalled` looks for those who do not take it;
 //! * `conversation` speaks HTTP on a connection, and ends it when its client keeps the server waiting.
 //!
 //! What waits for its client holds a place and nothing else. When places run out, those that have waited longest between two
@@ -18,15 +19,19 @@ mod admission;
 mod conversation;
 mod exchange;
 mod linger;
+mod outgoing;
 mod socket;
+mod stalled;
 
 use std::time::Duration;
 
 pub use accept::{Listener, serve};
 pub use admission::{Connections, Limits};
+pub use outgoing::{Outgoing, TurnedAway};
+pub use stalled::cut_stalled;
 
-/// A connection that waits for its client, and on which nothing has moved for this long, is closed: no request has begun, a
-/// head does not come to its end, or the client takes nothing of its answer.
+/// A client that is waited for this long loses its connection, where no request has begun or a head does not come to its end,
+/// or the answer of which it takes nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The same for a connection beyond the limit, which is there to be told so.
 const SHORT_PATIENCE: Duration = Duration::from_secs(2);

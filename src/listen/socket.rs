@@ -46,7 +46,11 @@ impl Socket {
     /// Once a full socket takes something again, its client has moved.
     fn written<T>(&mut self, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &outcome {
-            Poll::Pending => self.full = true,
+            Poll::Pending if !self.full => {
+                self.full = true;
+                self.place.activity.blocked();
+            }
+            Poll::Pending => {}
             Poll::Ready(Ok(_)) if self.full => {
                 self.full = false;
                 self.place.activity.moved();

@@ -2,25 +2,26 @@
 
 use std::sync::{Arc, LazyLock};
 
-use axum::Router;
 use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use utoipa_swagger_ui::{Config, SwaggerFile};
 
 use super::AppState;
 use super::error::detail;
 use super::openapi::{self, reference};
+use super::room::Counted;
 use crate::encode::Format;
 
 /// The documentation's paths.
 pub fn routes() -> Router<AppState> {
     Router::new()
-        .route("/docs", get(Html(PAGE)))
+        .route("/docs", get((Extension(Counted), Html(PAGE))))
         .route("/docs/assets/{file}", get(asset))
         .route("/docs/oauth2-redirect", get(oauth2_redirect))
-        .route("/redoc", get(|| async { Html(reference::page()) }))
+        .route("/redoc", get(|| async { (Extension(Counted), Html(reference::page())) }))
         .route("/openapi.json", get(document))
 }
 
@@ -55,12 +56,12 @@ SwaggerUIBundle({
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| serde_json::to_string(openapi::document()).unwrap_or_default());
 
 async fn document() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, Format::Json.content_type())], DOCUMENT.as_str())
+    ([(header::CONTENT_TYPE, Format::Json.content_type())], Extension(Counted), DOCUMENT.as_str())
 }
 
 async fn asset(Path(name): Path<String>) -> Response {
     match file(&name) {
-        Some(file) => ([(header::CONTENT_TYPE, file.content_type)], file.bytes).into_response(),
+        Some(file) => ([(header::CONTENT_TYPE, file.content_type)], Extension(Counted), file.bytes).into_response(),
         None => detail(StatusCode::NOT_FOUND, "Not Found"),
     }
 }

@@ -29,5 +29,5 @@ pub async fn export(
     }
     let label = table.label.and_then(|label| parameters.text(label)).map(str::to_owned);
     let rows = state.queries.export(Export { table, window: Window { start, end }, label }).await?;
-    respond::rows(format, table.name, rows).await
+    respond::rows(&state.store.responses, format, table.name, rows).await
 }

@@ -15,9 +15,10 @@ use super::access_log::Line;
 use super::cors::{Caller, Origins};
 use super::error::detail;
 use super::guard::Guard;
+use super::room::{self, Room};
 use super::traffic::Traffic;
 use super::{health, routing, ws};
-use crate::listen::Overloaded;
+use crate::listen::{Outgoing, Overloaded, TurnedAway};
 
 /// What lies around the router: made once, and shared by all requests.
 pub struct Front {
@@ -25,6 +26,7 @@ pub struct Front {
     traffic: Arc<Traffic>,
     origins: Origins,
     access_log: bool,
+    room: Room,
     router: Router,
 }
 
@@ -37,26 +39,30 @@ impl Front {
             traffic: Arc::clone(&state.traffic),
             origins: Origins::new(&server.cors_origins),
             access_log: server.access_log,
+            room: Room::new(state.store.responses.clone()),
             router,
         }
     }
 
-    /// Refuses what is not meant for this server or comes from a foreign page, answers preflights, refuses a WebSocket where
-    /// there is none, passes everything else on, marks the answer, and takes note of it.
-    pub async fn pass(&self, request: Request) -> Response {
+    /// Refuses what there is no room for, what is not meant for this server or comes from a foreign page, answers preflights,
+    /// refuses a WebSocket where there is none, passes everything else on, marks the answer, and takes note of it.
+    pub async fn pass(&self, request: Request) -> Result<axum::http::Response<Outgoing>, TurnedAway> {
         let started = Instant::now();
         let caller = Caller::of(request.headers(), &self.origins);
         let overloaded = request.extensions().get::<Overloaded>().is_some();
         let line = self.access_log.then(|| Line::begin(&request, started));
 
-        let mut response = match self.without_router(&request, caller.as_ref()) {
+        let (place, admitted) = self.room.enter(request.uri().path()).await?;
+        let response = match self.without_router(&request, caller.as_ref()) {
             Some(answer) => answer,
+            None if !admitted => room::full(),
             None if overloaded && request.uri().path() != health::LIVE => overload(),
             None => {
                 let answer = self.router.clone().call(routing::with_plain_path(request)).await;
                 answer.unwrap_or_else(|never| match never {})
             }
         };
+        let (mut response, bytes) = self.room.leave(response).await;
         if let Some(caller) = &caller {
             caller.mark(response.headers_mut());
         }
@@ -66,10 +72,11 @@ impl Front {
         response.headers_mut().insert(SERVER, HeaderValue::from_static("observability-api"));
 
         self.traffic.record(response.status(), started);
-        match line {
+        let response = match line {
             Some(line) => line.follow(response),
             None => response,
-        }
+        };
+        Ok(response.map(|body| Outgoing::new(body, place, bytes)))
     }
 
     /// The answer to what no path is asked about.

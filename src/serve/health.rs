@@ -10,6 +10,8 @@ use crate::time;
 
 /// Where it is asked whether the process lives: this is answered whatever others do.
 pub const LIVE: &str = "/health/live";
+/// Where it is asked whether it works.
+pub const READY: &str = "/health/ready";
 
 /// The server answers.
 pub async fn service() -> Json<Value> {

@@ -52,7 +52,7 @@ pub async fn history(
             encode::encode(format, state.queries.history_table(&question.request).await?)
         }
     };
-    respond::bytes(format, "history", encoded).await
+    respond::bytes(&state.store.responses, format, "history", encoded).await
 }
 
 impl Question {

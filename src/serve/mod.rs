@@ -7,7 +7,7 @@
 //!   `ingest` takes rows in; `export` gives them out whole; `sql` answers users' own questions.
 //! * `scrape` tells a monitoring system how the server itself does.
 //! * `operator` lets only the operator through to `backup` and `upkeep`.
-//! * `bodies` receives what clients send and has it read beside the sockets; `validation` checks it; `respond` sends rows in any format; `error` is all that can go wrong.
+//! * `bodies` receives what clients send and has it read beside the sockets; `room` counts requests and what is sent to them; `validation` checks it; `respond` sends rows in any format; `error` is all that can go wrong.
 //! * [`ws`] is the live stream; `docs` and `openapi` the reference.
 //!
 //! No SQL is written here and no column declared; of the store, `state` has the figures and the operator's token.
@@ -30,11 +30,11 @@ mod metrics;
 mod openapi;
 mod operator;
 mod respond;
+mod room;
 mod root;
 mod routing;
 mod scrape;
 mod sql;
-mod stall;
 mod state;
 mod summary;
 mod system;
@@ -44,17 +44,16 @@ mod upkeep;
 mod validation;
 pub mod ws;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::BoxError;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::Request;
-use axum::response::Response;
+use axum::http::{Request, Response};
 use tower::{Service, service_fn};
 
 use self::front::Front;
 use self::routing::{Routes, get, post};
+use crate::listen::{Outgoing, TurnedAway};
 
 pub use error::ApiError;
 pub use state::AppState;
@@ -62,7 +61,7 @@ pub use state::AppState;
 /// Everything that the server answers.
 pub fn service<B>(
     state: AppState,
-) -> impl Service<Request<B>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+) -> impl Service<Request<B>, Response = Response<Outgoing>, Error = TurnedAway, Future: Send> + Clone + Send + Sync + 'static
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
@@ -70,7 +69,7 @@ where
     let routes = Routes::new(scheme)
         .add("/", get(root::service))
         .add("/health", get(health::service))
-        .add("/health/ready", get(health::ready))
+        .add(health::READY, get(health::ready))
         .add(health::LIVE, get(health::live))
         .add("/metrics", get(scrape::scrape))
         // The hot path: it is handed what it needs, not the whole state.
@@ -104,6 +103,6 @@ where
         let front = Arc::clone(&front);
         // Most requests have no body, and then none is put into a box.
         let request = request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
-        async move { Ok::<_, Infallible>(front.pass(request).await) }
+        async move { front.pass(request).await }
     })
 }

@@ -22,5 +22,5 @@ pub async fn sql(
     let sql = members.required_text("sql").unwrap_or_default();
     let parameters = members.list_or_object("params").cloned().unwrap_or_default();
     members.finish()?;
-    respond::rows(format, "query", state.queries.sql(sql, parameters).await?).await
+    respond::rows(&state.store.responses, format, "query", state.queries.sql(sql, parameters).await?).await
 }

@@ -31,9 +31,9 @@ pub async fn summary(
             let document = encode::json::document(opening(window), encode::one_part(batches), |rows| {
                 format!(r#"],"count":{rows}}}"#).into_bytes()
             });
-            respond::bytes(format, "summary", document).await
+            respond::bytes(&state.store.responses, format, "summary", document).await
         }
-        _ => respond::rows(format, "summary", batches).await,
+        _ => respond::rows(&state.store.responses, format, "summary", batches).await,
     }
 }
 

@@ -38,17 +38,17 @@ pub async fn list(
         offset: offset.unsigned_abs(),
     };
     if format != Format::Json {
-        return respond::rows(format, "trades", state.queries.trades(&filter).await?).await;
+        return respond::rows(&state.store.responses, format, "trades", state.queries.trades(&filter).await?).await;
     }
     let (total, trades) = state.queries.trades_with_count(&filter).await?;
     let suffix = format!(r#"],"total":{total},"limit":{limit},"offset":{offset}}}"#);
-    respond::bytes(format, "trades", objects(r#"{"trades":["#, trades, suffix)).await
+    respond::bytes(&state.store.responses, format, "trades", objects(r#"{"trades":["#, trades, suffix)).await
 }
 
 /// The fill of that id.
 pub async fn one(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let trade = state.queries.trade(&id).await?.ok_or(ApiError::TradeNotFound)?;
-    respond::bytes(Format::Json, "trade", objects("", trade, String::new())).await
+    respond::bytes(&state.store.responses, Format::Json, "trade", objects("", trade, String::new())).await
 }
 
 /// Figures over the fills of a time range.

@@ -29,7 +29,6 @@ pub mod lock;
 mod maintenance;
 mod memory;
 mod monitor;
-mod new_keys;
 mod pool;
 mod reader;
 mod recover;
@@ -53,7 +52,7 @@ use duckdb::{Config, Connection};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-pub use archive::{FiledDay, HotDay, Sought};
+pub use archive::{FiledDay, HotDay};
 pub use clock::ClockRecord;
 pub use contents::{Contents, Measured};
 pub use error::StoreError;
@@ -62,7 +61,6 @@ pub use figures::Figures;
 pub use identity::Identity;
 pub use maintenance::{Maintenance, MaintenanceError};
 pub use monitor::Monitor;
-pub use new_keys::NewKeys;
 pub use pool::{Purpose, Usage};
 pub use reader::Reader;
 pub use recover::Loss;
@@ -88,7 +86,6 @@ pub struct Store {
     identity: Identity,
     ownership: Ownership,
     maintenance: Maintenance,
-    new_keys: NewKeys,
     rollups: Rollups,
     failure: Failure,
     monitor: Monitor,
@@ -121,7 +118,6 @@ impl Store {
             .map_err(|error| StoreError::Writer(error.to_string()))?;
         let shares = settings.memory();
         let responses = Responses::new(shares.results, shares.responses);
-        let new_keys = NewKeys::default();
         let shared = reader::Shared {
             files: files.clone(),
             rollups: rollups.clone(),
@@ -131,7 +127,6 @@ impl Store {
             active: active.clone(),
             memory,
             commits: commit::CommitLock::default(),
-            new_keys: new_keys.clone(),
             gathered: Budget::new("rows that are put in order", shares.gathered),
             responses: responses.clone(),
         };
@@ -183,7 +178,6 @@ impl Store {
             identity,
             ownership,
             maintenance,
-            new_keys,
             rollups,
             failure,
             monitor,
@@ -207,11 +201,6 @@ impl Store {
     /// Work on the database beside the rows that come in.
     pub fn maintenance(&self) -> Maintenance {
         self.maintenance.clone()
-    }
-
-    /// Keys that have come in and may be those of archived rows.
-    pub fn new_keys(&self) -> NewKeys {
-        self.new_keys.clone()
     }
 
     /// How far the roll-ups are.

@@ -2,6 +2,7 @@
 //!
 //! * [`Server`] starts the program in a directory of its own, on a port that the system chooses, and ends it.
 //! * [`Answer`] is an HTTP answer, and [`raw`] speaks HTTP by hand for what a client library would not send.
+//! * [`http2`] is a client that takes nothing until it wants to.
 //! * [`Exporter`] stands in for a service of the desk: it serves Prometheus text that a test can change.
 //! * [`ipc`] writes and reads Arrow streams.
 //! * [`Postgres`] is a PostgreSQL server of its own, where the machine has one.
@@ -14,6 +15,7 @@
 mod answer;
 mod eventually;
 mod exporter;
+pub mod http2;
 pub mod ipc;
 mod postgres;
 pub mod python;

@@ -1,7 +1,7 @@
 //! Who gets in: pages, names, and connections.
 //!
 //! `pages` are requests of browsers, `names` what the server is called, `connections` how many there may be and how long they
-//! may stay.
+//! may stay, `stalled` what becomes of answers that nobody takes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 #![allow(clippy::print_stderr)]
 
@@ -11,6 +11,7 @@ mod common;
 mod connections;
 mod names;
 mod pages;
+mod stalled;
 
 use common::{Server, raw};
 

@@ -56,6 +56,22 @@ fn clients(state: &AppState, text: &mut Exposition) {
         "Connections that the server closed, by what their clients did.",
         connections.closed().map(count),
     );
+    let responses = &state.store.responses;
+    let (requests, bytes) = (responses.requests(), responses.bytes());
+    text.gauge(
+        "observability_requests_under_way",
+        "Requests whose answers have not ended.",
+        one(requests.used() as f64),
+    );
+    text.gauge("observability_requests_under_way_limit", "How many there may be.", one(requests.limit() as f64));
+    let held = bytes.used() as f64;
+    text.gauge("observability_response_bytes", "Encoded bytes that their clients have not taken.", one(held));
+    text.gauge("observability_response_bytes_limit", "How many there may be.", one(bytes.limit() as f64));
+    text.counter(
+        "observability_responses_cut_total",
+        "Responses, and connections with responses, that were cut because their clients took nothing.",
+        one(responses.cut() as f64),
+    );
     text.counter(
         "observability_requests_refused_total",
         "Requests that were not meant for this server or came from foreign pages, by the header that says so.",

@@ -1,0 +1,165 @@
+//! Room for requests and for their answers: each has its place before anything is done for it, and its bytes are counted until
+//! the client has them.
+
+use std::time::Duration;
+
+use axum::body::HttpBody;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+
+use super::error::detail;
+use super::health;
+use crate::budget::{Budget, Reservation, Responses};
+use crate::listen::TurnedAway;
+
+/// How long a request, or an answer that is ready, waits for room.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// So many answers may wait at one time, since they are there and not counted yet.
+const WAITING_ANSWERS: u64 = 64;
+/// So many may be told at one time that there is no room.
+const REFUSALS: u64 = 128;
+/// Places that are kept for questions whether the server lives.
+const VITAL: u64 = 32;
+/// A body of up to this size is covered by the place of its request.
+const SMALL: u64 = 1 << 10;
+
+/// Marks a response whose bytes are counted where they are made, or belong to the program itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted;
+
+/// Who gives it.
+pub(super) struct Room {
+    responses: Responses,
+    patience: Duration,
+    vital: Budget,
+    /// Requests that wait: as many as may be under way, so that a crowd that takes nothing does not keep others from waiting
+    /// until it is cut. One that waits takes half of what is counted for one under way, and is not counted beside it.
+    waiting: Budget,
+    waiting_answers: Budget,
+    refusals: Budget,
+}
+
+/// Bytes, and what was reserved for them.
+pub(super) struct Held {
+    bytes: Bytes,
+    _reservations: Vec<Reservation>,
+}
+
+impl Room {
+    pub(super) fn new(responses: Responses) -> Self {
+        let waiting = Budget::new("requests that wait for room", responses.requests().limit());
+        Self {
+            responses,
+            patience: PATIENCE,
+            vital: Budget::new("places for questions about health", VITAL),
+            waiting,
+            waiting_answers: Budget::new("answers that wait for room", WAITING_ANSWERS),
+            refusals: Budget::new("requests that are told that there is no room", REFUSALS),
+        }
+    }
+
+    /// A place for a request, or one that is only good for being told that there is none.
+    pub(super) async fn enter(&self, path: &str) -> Result<(Reservation, bool), TurnedAway> {
+        let vital = [health::LIVE, health::READY].contains(&path);
+        if vital && let Ok(place) = self.vital.try_reserve(1) {
+            return Ok((place, true));
+        }
+        match self.reserve(self.responses.requests(), 1, &self.waiting).await {
+            Some(place) => Ok((place, true)),
+            None => Ok((self.refusals.try_reserve(1).map_err(|_| TurnedAway)?, false)),
+        }
+    }
+
+    /// The response with what is reserved for its body, if all of that is there and not counted yet; one that says so if there
+    /// is no room.
+    pub(super) async fn leave(&self, response: Response) -> (Response, Option<Reservation>) {
+        let length = response.body().size_hint().exact().filter(|length| *length > SMALL);
+        let Some(length) = length.filter(|_| response.extensions().get::<Counted>().is_none()) else {
+            return (response, None);
+        };
+        match self.reserve(self.responses.bytes(), length, &self.waiting_answers).await {
+            Some(bytes) => (response, Some(bytes)),
+            None => (full(), None),
+        }
+    }
+
+    async fn reserve(&self, budget: &Budget, amount: u64, waiting: &Budget) -> Option<Reservation> {
+        if let Ok(reservation) = budget.try_reserve(amount) {
+            return Some(reservation);
+        }
+        let _turn = waiting.try_reserve(1).ok()?;
+        self.responses.reserve(budget, amount, self.patience).await.ok()
+    }
+}
+
+/// The answer to a request for which there is no room.
+pub(super) fn full() -> Response {
+    let text = "responses that wait for their clients take the memory that there is for them: come back later, or let the \
+                operator raise --memory-limit";
+    let mut response = detail(StatusCode::SERVICE_UNAVAILABLE, text);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// Bytes that give `reservations` back when the last of them is gone.
+pub(super) fn held(bytes: Bytes, reservations: Vec<Reservation>) -> Bytes {
+    Bytes::from_owner(Held { bytes, _reservations: reservations })
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use futures::FutureExt;
+
+    use super::*;
+
+    fn room(bytes: u64) -> Room {
+        Room { patience: Duration::from_millis(10), ..Room::new(Responses::new(1, 2 * bytes)) }
+    }
+
+    fn response(length: u64) -> Response {
+        Response::new(Body::from(vec![b'x'; usize::try_from(length).unwrap()]))
+    }
+
+    #[tokio::test]
+    async fn a_crowd_is_told_that_there_is_no_room_and_health_is_answered() {
+        let room = room(1);
+        let all = room.responses.requests().limit();
+        let crowd: Vec<_> = (0..all).map(|_| room.responses.requests().try_reserve(1).unwrap()).collect();
+        let (_refused, admitted) = room.enter("/api/trades/").await.unwrap();
+        assert!(!admitted);
+        assert!(room.enter(health::LIVE).now_or_never().unwrap().unwrap().1);
+        let mut told = Vec::new();
+        while let Ok(place) = room.refusals.try_reserve(1) {
+            told.push(place);
+        }
+        assert_eq!(room.enter("/api/trades/").await.err(), Some(TurnedAway));
+        drop(crowd);
+        assert!(room.enter("/api/trades/").await.unwrap().1);
+    }
+
+    #[tokio::test]
+    async fn the_bytes_of_an_answer_are_counted_until_they_are_gone() {
+        let room = room(4 * SMALL);
+        let bytes = room.responses.bytes();
+        let (_first, held) = room.leave(response(3 * SMALL)).await;
+        assert_eq!(bytes.used(), 3 * SMALL);
+        let (refused, nothing) = room.leave(response(2 * SMALL)).await;
+        assert_eq!((refused.status(), nothing.is_none()), (StatusCode::SERVICE_UNAVAILABLE, true));
+        assert_eq!(refused.headers()[RETRY_AFTER], "1");
+        assert!(room.leave(response(SMALL)).await.1.is_none(), "a small one is covered");
+        let mut counted = response(2 * SMALL);
+        counted.extensions_mut().insert(Counted);
+        assert_eq!(room.leave(counted).await.0.status(), StatusCode::OK);
+        drop(held);
+        assert_eq!(room.leave(response(9 * SMALL)).await.1.map(|all| all.amount()), Some(4 * SMALL), "all there is");
+    }
+}
