@@ -8,6 +8,7 @@ use duckdb::types::{TimeUnit, Value as Bound};
 use duckdb::{Connection, OptionalExt, params};
 use futures::TryStreamExt;
 
+use self::parts::DayParts;
 use super::job::failed;
 use super::maintenance::{Hands, Maintenance, MaintenanceError};
 use super::reader::Reader;
@@ -191,12 +192,8 @@ impl Reader {
 
     /// The rows of a day in both tiers, as they are now, in the order of its file.
     pub async fn day(&self, table: &'static Table, day: Micros, limit: Duration) -> Result<BatchStream, ReadError> {
-        let question = move |snapshot: &Snapshot<'_>| {
-            let rows = snapshot.rows(table, day, day.saturating_add(DAY))?;
-            let sql = fill(include_str!("../../queries/archive/day.sql"), table).replace("{rows}", &rows);
-            Ok(vec![Statement::new(sql, bounds(day).into())])
-        };
-        self.ask(question, limit).await
+        let rows = move |snapshot: &Snapshot<'_>| snapshot.rows(table, day, day.saturating_add(DAY));
+        self.ask_each(DayParts::new(table, day, rows), limit).await
     }
 
     /// The rows of an archived day's file that no row of the database replaces, in the order of the file.
@@ -206,13 +203,12 @@ impl Reader {
         day: ArchivedDay,
         limit: Duration,
     ) -> Result<BatchStream, ReadError> {
-        let question = move |snapshot: &Snapshot<'_>| {
+        let start = day.start;
+        let rows = move |snapshot: &Snapshot<'_>| {
             let files = snapshot.paths(std::slice::from_ref(&day))?;
-            let rows = overlaid(table, &files, &replacing(table, std::iter::once(&day)));
-            let sql = fill(include_str!("../../queries/archive/kept.sql"), table).replace("{rows}", &rows);
-            Ok(vec![Statement::new(sql, Vec::new())])
+            Ok(format!("({})", overlaid(table, &files, &replacing(table, std::iter::once(&day)))))
         };
-        self.ask(question, limit).await
+        self.ask_each(DayParts::new(table, start, rows), limit).await
     }
 
     /// The archived days that hold rows which rows of the database replace: those of `day`, in which case that day itself is
@@ -494,6 +490,7 @@ impl Snapshot<'_> {
 
 mod announce;
 mod by_key;
+mod parts;
 pub(super) mod ranges;
 #[cfg(test)]
 mod tests;

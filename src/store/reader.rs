@@ -16,7 +16,7 @@ use super::memory::EngineMemory;
 use super::pool::{Lease, PATIENCE, Pools, Purpose, Usage};
 use super::results;
 use super::rollup::{Bounds, Rollups};
-use super::snapshot::{AllAtOnce, Snapshot, Statement};
+use super::snapshot::{AllAtOnce, Snapshot, Statement, Statements};
 use super::transaction::ReadTransaction;
 use super::value::Value;
 use crate::archive::Files;
@@ -131,11 +131,20 @@ impl Reader {
     where
         Q: FnOnce(&Snapshot<'_>) -> Result<Vec<Statement>, ReadError> + Send + 'static,
     {
+        self.ask_each(AllAtOnce::new(question), limit).await
+    }
+
+    /// The same with statements that are made one after the other, each when it is its turn.
+    pub(super) async fn ask_each(
+        &self,
+        statements: impl Statements + Send + 'static,
+        limit: Duration,
+    ) -> Result<BatchStream, ReadError> {
         let abandoned = CancellationToken::new();
         let job = self.job(self.pools.of(self.purpose).lease().await?, limit, &abandoned)?;
         let guard = abandoned.drop_guard();
         let (sender, receiver) = results::channel();
-        tokio::task::spawn_blocking(move || job.run(AllAtOnce::new(question), sender));
+        tokio::task::spawn_blocking(move || job.run(statements, sender));
         receiver.stream(guard).await
     }
 
