@@ -306,7 +306,7 @@ impl Default for QuerySettings {
         Self {
             time_limit: Duration::from_secs(30),
             max_rows: 1_000_000,
-            memory_limit_bytes: 512 << 20,
+            memory_limit_bytes: 384 << 20,
             concurrency: 4,
             directory: None,
             program: this_program(),

@@ -289,7 +289,7 @@ pub(super) struct QueryOptions {
     #[serde(deserialize_with = "from_file")]
     query_max_rows: Option<Whole<1, 1_000_000_000>>,
 
-    /// Memory that users' SQL may take outside of the database, all of it together [default and most: a quarter of the
+    /// Memory that users' SQL may take outside of the database, all of it together [default and most: 3/16 of the
     /// memory limit]
     #[arg(long, env = "OBSERVABILITY_QUERY_MEMORY_LIMIT", value_name = "SIZE")]
     #[serde(deserialize_with = "from_file")]

@@ -28,15 +28,16 @@ impl Resident {
         Self { status: pid.and_then(|pid| File::open(format!("/proc/{pid}/status")).ok()) }
     }
 
-    /// The bytes that it takes now; `None` when it is gone or the system does not say.
+    /// The bytes that it takes now, beside the program, which it shares with the server; `None` when it is gone or the system
+    /// does not say.
     #[cfg(unix)]
     pub fn bytes(&self) -> Option<u64> {
         use std::os::unix::fs::FileExt;
         let mut status = [0; STATUS_BYTES];
         let length = self.status.as_ref()?.read_at(&mut status, 0).ok()?;
         let status = String::from_utf8_lossy(status.get(..length)?);
-        let (_, resident) = status.split_once("VmRSS:")?;
-        Some(resident.split_whitespace().next()?.parse::<u64>().ok()? << 10)
+        let (_, own) = status.split_once("RssAnon:")?;
+        Some(own.split_whitespace().next()?.parse::<u64>().ok()? << 10)
     }
 
     /// The system does not say.

@@ -15,9 +15,9 @@ use crate::query::sql::worker::Allowance;
 
 /// How long a query waits for its turn before it is told to come back.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Below this a worker has no room for rows beside the program itself: there are fewer places instead. An idle worker with
-/// more is ended rather than kept.
-const LEAST_BYTES: u64 = 112 << 20;
+/// Below this a worker has little room for rows beside what it always holds: there are fewer places instead. An idle worker
+/// with more is ended rather than kept.
+const LEAST_BYTES: u64 = 64 << 20;
 /// How long a query waits for a worker that is about to become idle, before another one is started: that takes longer.
 const SOON: Duration = Duration::from_millis(20);
 /// How long idle workers are kept, but for one.
@@ -184,8 +184,8 @@ mod tests {
     #[test]
     fn memory_is_divided_among_the_places_and_too_little_of_it_means_fewer_places() {
         assert_eq!(divided(512 << 20, 4), (4, 112, 448));
-        assert_eq!(divided(256 << 20, 4), (2, 112, 224));
+        assert_eq!(divided(256 << 20, 4), (3, 74, 224));
         assert_eq!(divided(4 << 30, 4), (4, 896, 3584));
-        assert_eq!(divided(1 << 20, 4), (1, 98, 98));
+        assert_eq!(divided(1 << 20, 4), (1, 56, 56));
     }
 }
