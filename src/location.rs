@@ -53,7 +53,10 @@ pub enum LocationError {
 impl Location {
     /// Reads `s3://bucket/prefix`; anything else is a directory.
     pub fn parse(text: &str) -> Result<Self, LocationError> {
-        let Some(address) = text.strip_prefix(S3) else { return Ok(Self::Directory(PathBuf::from(text))) };
+        let (scheme, address) = text.split_at_checked(S3.len()).unwrap_or((text, ""));
+        if !scheme.eq_ignore_ascii_case(S3) {
+            return Ok(Self::Directory(PathBuf::from(text)));
+        }
         let (bucket, prefix) = address.split_once('/').unwrap_or((address, ""));
         if bucket.is_empty() {
             return Err(LocationError::NoBucket(text.to_owned()));
@@ -108,6 +111,7 @@ mod tests {
         for text in ["archive", "/var/lib/observability", "s3://desk", "s3://desk/archive/a"] {
             assert_eq!(Location::parse(text).unwrap().to_string(), text);
         }
+        assert_eq!(Location::parse("S3://desk/archive").unwrap(), Location::parse("s3://desk/archive").unwrap());
         assert!(matches!(Location::parse("s3:///archive"), Err(LocationError::NoBucket(_))));
     }
 }

@@ -26,7 +26,7 @@ use crate::query::{NamedQueries, Queries, QueryFileError};
 use crate::serve::{self, AppState, bodies::Bodies, guard::Guard, traffic::Traffic, ws};
 use crate::store::{Failure, Store, StoreError};
 use crate::time;
-use crate::upkeep::{Implausible, Upkeep};
+use crate::upkeep::{Implausible, ReplacedRows, Upkeep};
 
 /// How long clients may take to finish what they have begun when the server stops.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -119,6 +119,7 @@ pub async fn run(
     tasks.spawn("the watch over the clock", doubt);
     let mut daily = Tasks::new(live.clone());
     daily.watch("the daily run", upkeep.spawn());
+    daily.spawn("the look for replaced rows", ReplacedRows::new(&store, shutdown.child_token()).run());
 
     let clients = websockets.clone();
     let service = serve::service(AppState {

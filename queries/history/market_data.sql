@@ -5,13 +5,10 @@ SELECT
     last_price_sum / last_price_count AS avg_price,
     last_price_max AS high,
     last_price_min AS low,
-    -- A sum that no BIGINT holds becomes the nearest one: one absurd row must not hide all the others.
+    -- A sum that no BIGINT holds is not told: another number would be wrong, and an error would hide all other rows.
     CASE
         WHEN volume_sum_high = 0 THEN volume_sum
-        WHEN volume_sum_high IS NOT NULL THEN greatest(
-            -9223372036854775808::HUGEINT,
-            least(9223372036854775807::HUGEINT, volume_sum_high * 4294967296::HUGEINT + volume_sum)
-        )::BIGINT
+        ELSE TRY_CAST(volume_sum_high * 4294967296::HUGEINT + volume_sum AS BIGINT)
     END AS total_volume,
     trades_sum AS total_trades,
     spread_bps_sum / spread_bps_count AS avg_spread

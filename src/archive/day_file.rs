@@ -5,8 +5,8 @@ use std::path::Path;
 
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
@@ -31,7 +31,7 @@ pub struct Content {
     pub bytes: u64,
     /// The hash of its bytes, as [`Digest`] shows it.
     pub hash: String,
-    /// A filter of its keys; see [`may_have`](super::may_have).
+    /// A filter of its keys; see [`FileKeys`](super::FileKeys).
     pub keys: Option<Vec<u8>>,
 }
 
@@ -58,12 +58,31 @@ pub fn write(
     Ok(Content { checksum, bytes: digest.bytes, hash: digest.hash(), keys: keys.and_then(KeyFilter::finish) })
 }
 
+/// The filter of the keys in a file; `None` for a table without such a key.
+pub fn keys_of(path: &Path, table: &Table) -> Result<Option<Vec<u8>>, ArchiveError> {
+    let Some((column, mut keys)) = key_column(table).zip(KeyFilter::of(table)) else { return Ok(None) };
+    let only =
+        |builder: &ParquetRecordBatchReaderBuilder<File>| ProjectionMask::columns(builder.parquet_schema(), [column]);
+    for batch in read(path, only)? {
+        keys.add(&batch.map_err(unreadable)?);
+    }
+    Ok(keys.finish())
+}
+
+/// Some columns of a file, in pieces.
+fn read(
+    path: &Path,
+    columns: impl FnOnce(&ParquetRecordBatchReaderBuilder<File>) -> ProjectionMask,
+) -> Result<ParquetRecordBatchReader, ArchiveError> {
+    let file = File::open(path).map_err(ArchiveError::file(path))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(ArchiveError::parquet(path))?;
+    let columns = columns(&builder);
+    builder.with_projection(columns).with_batch_size(READ_ROWS).build().map_err(ArchiveError::parquet(path))
+}
+
 /// Reads a file to its end.
 pub fn checksum(path: &Path) -> Result<Checksum, ArchiveError> {
-    let file = File::open(path).map_err(ArchiveError::file(path))?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-        .and_then(|builder| builder.with_batch_size(READ_ROWS).build())
-        .map_err(ArchiveError::parquet(path))?;
+    let reader = read(path, |_| ProjectionMask::all())?;
     let mut checksum = Checksum::default();
     for batch in reader {
         checksum.add(&batch.map_err(unreadable)?).map_err(unreadable)?;

@@ -47,10 +47,27 @@ impl KeyFilter {
     }
 }
 
-/// Whether the file of a filter may have a key; without a filter it may.
-pub fn may_have(filter: Option<&[u8]>, key: &str) -> bool {
-    filter
-        .is_none_or(|bytes| bytes.is_empty() || !bytes.len().is_multiple_of(BLOCK_BYTES) || Sbbf::new(bytes).check(key))
+/// What is known of the keys in a file.
+pub struct FileKeys {
+    filter: Option<Sbbf>,
+}
+
+impl FileKeys {
+    /// By the bytes of its filter, if there are any.
+    pub fn new(filter: Option<&[u8]>) -> Self {
+        let whole = |bytes: &&[u8]| !bytes.is_empty() && bytes.len().is_multiple_of(BLOCK_BYTES);
+        Self { filter: filter.filter(whole).map(Sbbf::new) }
+    }
+
+    /// Whether anything is known of them.
+    pub fn are_known(&self) -> bool {
+        self.filter.is_some()
+    }
+
+    /// Whether the file may have a key; without a filter it may.
+    pub fn may_have(&self, key: &str) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.check(key))
+    }
 }
 
 #[cfg(test)]
@@ -77,9 +94,13 @@ mod tests {
         filter.add(&TradeRow::batch(&rows).unwrap());
         let bytes = filter.finish().unwrap();
         assert!(bytes.len() <= 32 << 10, "{}", bytes.len());
-        assert!(rows.iter().all(|row| may_have(Some(&bytes), &row.trade_id)));
-        let others = (10_000..20_000).filter(|number| may_have(Some(&bytes), &format!("t{number}"))).count();
+        let keys = FileKeys::new(Some(&bytes));
+        assert!(keys.are_known() && rows.iter().all(|row| keys.may_have(&row.trade_id)));
+        let others = (10_000..20_000).filter(|number| keys.may_have(&format!("t{number}"))).count();
         assert!(others < 300, "{others}");
-        assert!(may_have(None, "t1") && may_have(Some(&[]), "t1") && may_have(Some(&[0; 33]), "t1"));
+        for unknown in [None, Some(&[][..]), Some(&[0; 33])] {
+            let keys = FileKeys::new(unknown);
+            assert!(!keys.are_known() && keys.may_have("t1"));
+        }
     }
 }

@@ -25,11 +25,11 @@ mod ownership;
 mod run;
 mod verified;
 
-pub use day_file::Content;
+pub use day_file::{Content, keys_of};
 pub use digest::Digest;
 pub use error::ArchiveError;
 pub use files::{Files, Found};
-pub use keys::{key_column, may_have};
+pub use keys::{FileKeys, key_column};
 pub use layout::{Named, date, file_name, parse, set_aside};
 pub use lease::Lease;
 pub use ownership::{Ownership, Vacancy};

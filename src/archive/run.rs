@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ArchiveError, Files, Ownership, day_file, layout};
 use crate::batch::BatchStream;
 use crate::config::ArchiveSettings;
-use crate::store::{ArchivedDay, FiledDay, HotDay, Maintenance, MaintenanceError, Reader, Store};
+use crate::store::{ArchivedDay, FiledDay, HotDay, Maintenance, MaintenanceError, Reader, Sought, Store};
 use crate::tables::{TABLES, Table};
 use crate::time::{self, DAY, Micros};
 
@@ -189,7 +189,7 @@ impl Archive {
     /// nobody could tell which rows those were.
     async fn roll_up_again(&self, table: &'static Table, start: Micros) -> Result<(), ArchiveError> {
         for day in self.reader.archived_days(table, start, start).await? {
-            let replaced = self.reader.replaced(table, day, DAY_LIMIT).await?;
+            let replaced = self.reader.replaced(table, day, Sought::All, DAY_LIMIT).await?;
             if !replaced.is_empty() {
                 self.maintenance.roll_up_again(table, replaced).await?;
             }

@@ -1,9 +1,10 @@
 //! Archived days: their files are copied as they are, in either direction.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
+use tokio::io::AsyncWriteExt;
 use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +13,7 @@ use super::place::{blocking, unusable};
 use super::progress::Counter;
 use super::upload::upload;
 use super::{BackupError, Place, Step, Watcher};
-use crate::archive::{Content, Digest, Files, Lease, set_aside};
+use crate::archive::{ArchiveError, Content, Digest, Files, Lease, key_column, keys_of, set_aside};
 use crate::batch::{Checksum, ReadError};
 use crate::store::{ArchivedDay, FiledDay, ReadTransaction, Reader, Store};
 use crate::tables::{self, TABLES, Table};
@@ -180,12 +181,13 @@ pub(super) async fn restore(
     .await
 }
 
-/// Makes the new database know of the archived days.
+/// Makes the new database know of the archived days. What has to be read of a bucket's file is, `beside` the database.
 pub(super) async fn record(
     store: &Store,
     place: &Place,
     directory: &str,
     files: &[ArchivedFile],
+    beside: &Path,
 ) -> Result<(), BackupError> {
     for file in files {
         let impossible = || BackupError::Damaged {
@@ -194,11 +196,32 @@ pub(super) async fn record(
         };
         let table = tables::find(&file.table).ok_or_else(impossible)?;
         let checksum = Checksum::parse(file.rows, &file.checksum).ok_or_else(impossible)?;
-        let content = Content { checksum, bytes: file.bytes, hash: file.hash.clone(), keys: None };
+        let keys = keys(place, &in_directory(directory, &file.name()), table, beside).await?;
+        let content = Content { checksum, bytes: file.bytes, hash: file.hash.clone(), keys };
         let day = FiledDay { start: file.day, file: file.file.clone(), content };
         store.load_day(table, day, file.late).await?;
     }
     Ok(())
+}
+
+/// The filter of a file's keys, which its database keeps so that a key is looked for in few files.
+async fn keys(place: &Place, name: &str, table: &'static Table, beside: &Path) -> Result<Option<Vec<u8>>, BackupError> {
+    if key_column(table).is_none() {
+        return Ok(None);
+    }
+    let here = place.file(name);
+    if here.is_none() {
+        let mut chunks = place.stream(name).await?;
+        let mut file = tokio::fs::File::create(beside).await.map_err(unusable(beside))?;
+        while let Some(chunk) = chunks.try_next().await? {
+            file.write_all(&chunk).await.map_err(unusable(beside))?;
+        }
+        file.flush().await.map_err(unusable(beside))?;
+    }
+    let path = here.unwrap_or_else(|| beside.to_owned());
+    let full_name = place.full_name(name);
+    let damaged = |error: ArchiveError| BackupError::Damaged { file: full_name, what: error.to_string() };
+    blocking(move || keys_of(&path, table).map_err(damaged)).await
 }
 
 /// Does something to each file, table by table.

@@ -1,5 +1,8 @@
 //! Which backups a place has, and which of them stay.
 
+use std::collections::BTreeMap;
+
+use super::database::Owner;
 use super::manifest::{self, Manifest};
 use super::{BackupError, Name, Place};
 use crate::time::Micros;
@@ -29,14 +32,22 @@ pub async fn complete(place: &Place) -> Result<Vec<Entry>, BackupError> {
     Ok(entries)
 }
 
-/// The directory and the manifest of the backup that `wanted` names, or of the newest one. A place that is itself a
-/// backup is the one, whatever is wanted.
+/// The directory and the manifest of the backup that `wanted` names, or of the newest one, which has to be told where several
+/// databases have theirs. A place that is itself a backup is the one, whatever is wanted.
 pub async fn find(place: &Place, wanted: Option<Name>) -> Result<(String, Manifest), BackupError> {
     if let Some(manifest) = Manifest::read(place, "").await? {
         return Ok((String::new(), manifest));
     }
     let Some(name) = wanted else {
-        let newest = complete(place).await?.pop().ok_or_else(|| BackupError::NoBackup(place.full_name("")))?;
+        let mut entries = complete(place).await?;
+        let newest_of_each: BTreeMap<_, _> =
+            entries.iter().filter_map(|entry| Some((entry.manifest.database.as_deref()?, entry))).collect();
+        if newest_of_each.len() > 1 {
+            let newest = newest_of_each.values().map(|entry| format!("{}{}", entry.name, entry.of_database()));
+            let newest = newest.collect::<Vec<_>>().join(", ");
+            return Err(BackupError::SeveralDatabases { place: place.full_name(""), newest });
+        }
+        let newest = entries.pop().ok_or_else(|| BackupError::NoBackup(place.full_name("")))?;
         return Ok((newest.name.to_string(), newest.manifest));
     };
     let manifest = Manifest::read(place, &name.to_string()).await?;
@@ -44,28 +55,49 @@ pub async fn find(place: &Place, wanted: Option<Name>) -> Result<(String, Manife
     Ok((name.to_string(), manifest.ok_or_else(not_there)?))
 }
 
-/// The name of a backup that is begun at `instant`: whatever the clock says, it comes after all that are there. The first
-/// of them are those that [`keep`] removes.
-pub(super) async fn next_name(place: &Place, instant: Micros) -> Result<Name, BackupError> {
-    let name = Name::of(instant);
-    Ok(names(place).await?.last().map_or(name, |newest| name.max(newest.next())))
+/// The newest complete backup that is of a database, or may be.
+pub(super) async fn newest_of(place: &Place, database: &str) -> Result<Option<Entry>, BackupError> {
+    Ok(own(complete(place).await?, database).pop())
 }
 
-/// Removes backups that were not finished. Nobody may be taking one here.
-pub(super) async fn remove_unfinished(place: &Place) -> Result<(), BackupError> {
+/// Begins a backup of a database at `instant`, and says what it is called: whatever the clock says, it comes after all that
+/// are there. The first of them are those that [`keep`] removes. Nobody else begins one of that name.
+pub(super) async fn begin(place: &Place, instant: Micros, database: &str) -> Result<Name, BackupError> {
+    let owner = Owner { database: database.to_owned() };
+    let owner = serde_json::to_vec(&owner).map_err(|error| BackupError::Failed(error.to_string()))?;
+    let mut name = Name::of(instant);
+    loop {
+        name = names(place).await?.last().map_or(name, |newest| name.max(newest.next()));
+        let file = manifest::in_directory(&name.to_string(), Owner::FILE);
+        if place.put_new(&file, owner.clone().into()).await? {
+            return Ok(name);
+        }
+        name = name.next();
+    }
+}
+
+/// Removes backups of a database that were not finished. Nobody may be taking one of it here.
+pub(super) async fn remove_unfinished(place: &Place, database: &str) -> Result<(), BackupError> {
     for name in names(place).await? {
         let directory = name.to_string();
-        if place.size(&manifest::in_directory(&directory, manifest::FILE)).await?.is_none() {
-            tracing::warn!(backup = %place.full_name(&directory), "removing a backup that was not finished");
-            place.remove(&directory, manifest::FILE).await?;
+        if place.size(&manifest::in_directory(&directory, manifest::FILE)).await?.is_some() {
+            continue;
         }
+        let owner = place.read_if_there(&manifest::in_directory(&directory, Owner::FILE)).await?;
+        let owner = owner.and_then(|owner| serde_json::from_slice::<Owner>(&owner).ok());
+        if owner.is_some_and(|owner| owner.database != database) {
+            tracing::debug!(backup = %place.full_name(&directory), "another database's backup is not finished");
+            continue;
+        }
+        tracing::warn!(backup = %place.full_name(&directory), "removing a backup that was not finished");
+        place.remove(&directory, manifest::FILE).await?;
     }
     Ok(())
 }
 
-/// Removes the oldest complete backups beyond the newest `keep`, of which there is at least one, and says which.
-pub(super) async fn keep(place: &Place, keep: usize) -> Result<Vec<Name>, BackupError> {
-    let entries = complete(place).await?;
+/// Removes the oldest complete backups of a database beyond the newest `keep`, of which there is at least one, and says which.
+pub(super) async fn keep(place: &Place, keep: usize, database: &str) -> Result<Vec<Name>, BackupError> {
+    let entries = own(complete(place).await?, database);
     let beyond = entries.len().saturating_sub(keep.max(1));
     let mut removed = Vec::new();
     for entry in entries.into_iter().take(beyond) {
@@ -77,10 +109,50 @@ pub(super) async fn keep(place: &Place, keep: usize) -> Result<Vec<Name>, Backup
     Ok(removed)
 }
 
+/// The backups of a database. Those of older versions do not say whose they are: they are its own unless another database
+/// has backups in the place.
+fn own(mut entries: Vec<Entry>, database: &str) -> Vec<Entry> {
+    let is_shared =
+        entries.iter().any(|entry| entry.manifest.database.as_deref().is_some_and(|other| other != database));
+    entries.retain(|entry| entry.manifest.database.as_deref().map_or(!is_shared, |owner| owner == database));
+    entries
+}
+
+impl Entry {
+    /// Whose it is, in few letters: enough to tell the databases of a place from each other.
+    pub fn of_database(&self) -> String {
+        let known = self.manifest.database.as_deref().and_then(|database| database.get(..8));
+        known.map_or_else(String::new, |database| format!(" of database {database}"))
+    }
+}
+
 /// Names of directories that are names of backups, oldest first. Whatever else is there is not ours.
 async fn names(place: &Place) -> Result<Vec<Name>, BackupError> {
     let directories = place.directories().await?;
     let mut names: Vec<Name> = directories.iter().filter_map(|directory| directory.parse().ok()).collect();
     names.sort_unstable();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_nothing_is_ones_own_unless_others_are_there() {
+        let entries = |owners: &[Option<&str>]| {
+            let entry = |(number, owner): (usize, &Option<&str>)| Entry {
+                name: Name::of(number as Micros * crate::time::SECOND),
+                manifest: Manifest { database: owner.map(str::to_owned), ..Manifest::new(0, Vec::new()) },
+            };
+            owners.iter().enumerate().map(entry).collect::<Vec<_>>()
+        };
+        let own = |owners: &[Option<&str>]| {
+            let own = own(entries(owners), "mine");
+            own.into_iter().map(|entry| entry.name.instant() / crate::time::SECOND).collect::<Vec<_>>()
+        };
+        assert_eq!(own(&[None, Some("mine"), None]), [0, 1, 2]);
+        assert_eq!(own(&[None, Some("mine"), Some("another's"), Some("mine")]), [1, 3]);
+        assert_eq!(own(&[None, Some("another's")]), [0; 0]);
+    }
 }

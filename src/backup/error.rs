@@ -50,6 +50,9 @@ pub enum BackupError {
     /// There is nothing to restore.
     #[error("there is no complete backup at {0}: observability-api backup --list shows those of a location")]
     NoBackup(String),
+    /// There is nothing to list.
+    #[error("there is no complete backup at {0}: observability-api backup takes one; name another place with --to")]
+    NothingToList(String),
     /// The one that was asked for is not there.
     #[error("there is no complete backup {name} at {place}: observability-api backup --list shows what is there")]
     NotThere {
@@ -57,6 +60,14 @@ pub enum BackupError {
         name: String,
         /// Where it should be.
         place: String,
+    },
+    /// The newest one may be of the wrong database.
+    #[error("several databases have backups at {place}: name one of them with --backup. The newest of each: {newest}")]
+    SeveralDatabases {
+        /// The place.
+        place: String,
+        /// Names of backups, and of which database each is.
+        newest: String,
     },
     /// A name that no backup can have.
     #[error("{0:?} is no backup: write its name, such as 2026-01-05T14-30-00Z, or latest")]

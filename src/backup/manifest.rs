@@ -31,6 +31,12 @@ pub struct Manifest {
     pub schema: i64,
     /// The moment that all rows are of, naive UTC.
     pub taken_at: String,
+    /// Which database it is of; a database that is restored is another one. Unknown in backups of older versions.
+    #[serde(default)]
+    pub database: Option<String>,
+    /// When the clock of that database was last believed, in microseconds since 1970. Unknown in backups of older versions.
+    #[serde(default)]
+    pub clock_believed_at: Option<Micros>,
     /// Every table, as far as its rows are in the database.
     pub tables: Vec<TableManifest>,
     /// From which instant on tables have their rows, in microseconds since 1970, where earlier ones were dropped.
@@ -106,6 +112,8 @@ impl Manifest {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             schema: schema::version(),
             taken_at: format_naive(taken_at),
+            database: None,
+            clock_believed_at: None,
             tables,
             rows_begin: BTreeMap::new(),
             rollups: Vec::new(),

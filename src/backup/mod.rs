@@ -7,11 +7,12 @@
 //!                      rollup/market_data_5m/part-00000.parquet …   buckets whose rows were dropped
 //!                      archive/market_data/date=2025-12-01/rows.parquet …   archived days, as they are
 //!                      schema.sql                         the statements that make the tables
+//!                      database.json                      whose it is; written first
 //!                      manifest.json                      what there is, with rows and checksums; written last
 //! ```
 //!
-//! A directory without its manifest is a backup that was not finished: nobody reads it, and the next backup removes it.
-//! A location belongs to one database.
+//! A directory without its manifest is a backup that was not finished: nobody reads it, and the next backup of the same
+//! database removes it. Several databases may use one location; each counts and removes its own backups alone.
 //!
 //! * [`take`](fn@take) makes one from a single read transaction; `spans` is the order in which it reads, `part` writes
 //!   and reads one file, `upload` brings bytes into a place. `archived` copies the files of archived days, `buckets` knows those that have
@@ -24,6 +25,7 @@
 mod archived;
 mod buckets;
 pub mod catalog;
+mod database;
 mod error;
 mod manifest;
 mod name;
@@ -38,6 +40,7 @@ mod take;
 mod upload;
 mod verify;
 
+pub use database::Database;
 pub use error::BackupError;
 pub use manifest::{ArchivedFile, Manifest, Part, TableManifest};
 pub use name::Name;

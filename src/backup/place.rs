@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
 use object_store::path::Path;
-use object_store::{Error, ObjectStore, ObjectStoreExt};
+use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode};
 
 use super::BackupError;
 use crate::location::Location;
@@ -44,7 +44,7 @@ impl Place {
     }
 
     /// The file on this machine, where it is one.
-    fn file(&self, name: &str) -> Option<PathBuf> {
+    pub(super) fn file(&self, name: &str) -> Option<PathBuf> {
         // Joined with nothing, a path would end with a slash.
         let of = |directory: &FilePath| if name.is_empty() { directory.to_owned() } else { directory.join(name) };
         self.location.directory().map(of)
@@ -120,6 +120,22 @@ impl Place {
         };
         blocking(move || put_file(&path, &bytes).map_err(unusable(&path))).await?;
         self.make_durable(name).await
+    }
+
+    /// Writes a small file that nobody else has written; false if somebody has.
+    pub(super) async fn put_new(&self, name: &str, bytes: Bytes) -> Result<bool, BackupError> {
+        let path = Path::from(name);
+        match self.store.put_opts(&path, bytes.clone().into(), PutMode::Create.into()).await {
+            Ok(_) => {}
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => return Ok(false),
+            // Where two can begin in one second, and the object store cannot tell who was first, nobody can.
+            Err(Error::NotImplemented { .. } | Error::NotSupported { .. }) => {
+                self.store.put(&path, bytes.into()).await.map_err(self.refused(name))?;
+            }
+            Err(error) => return Err(self.refused(name)(error)),
+        }
+        self.make_durable(name).await?;
+        Ok(true)
     }
 
     /// Removes a directory with everything in it, the file `first` before all others.

@@ -25,7 +25,9 @@ const LOAD_ROWS: usize = 122_880;
 /// What the name of a database ends with until it is whole.
 const ASIDE: &str = ".restoring";
 /// What belongs to a database file besides itself, by the end of its name.
-const COMPANIONS: [&str; 3] = [".wal", ".lock", ".tmp"];
+const COMPANIONS: [&str; 4] = [".wal", ".lock", ".tmp", FETCHED];
+/// What the name of an archived file ends with that is read beside the database.
+const FETCHED: &str = ".fetched";
 
 /// Makes the database file of `settings` from the backup in `directory`. There must be none.
 ///
@@ -109,7 +111,10 @@ async fn load(
         for of_table in &manifest.tables {
             compare(declared(place, directory, of_table)?, of_table, &store, watcher).await?;
         }
-        archived::record(&store, place, directory, &manifest.archived).await
+        // Of the machine that restores nobody knows whether its clock is right.
+        store.load_clock(manifest.clock_believed_at).await?;
+        let beside = with_end(&settings.path, FETCHED);
+        archived::record(&store, place, directory, &manifest.archived, &beside).await
     };
     let loaded = loaded.await;
     // The first error is the one to tell.

@@ -10,7 +10,7 @@ const RETRY: Duration = Duration::from_secs(300);
 /// The longest time between two looks at the clock, which may be set meanwhile.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// Takes a backup whenever the newest one that is there is as old as `every`, until the server stops. A start does not
+/// Takes a backup whenever the newest one of this database that is there is as old as `every`, until the server stops. A start does not
 /// repeat what was done before it.
 pub(super) async fn schedule(backups: Backups, every: Duration, keep: usize) {
     tracing::info!(location = %backups.location(), every = every.as_secs(), keep, "backups are taken by themselves");
@@ -35,7 +35,7 @@ pub(super) async fn schedule(backups: Backups, every: Duration, keep: usize) {
 /// Says how long the next one can wait.
 async fn backup_when_due(backups: &Backups, every: Duration, keep: usize) -> Result<Duration, BackupError> {
     let place = Place::open(backups.location())?;
-    let newest = catalog::complete(&place).await?.pop();
+    let newest = catalog::newest_of(&place, backups.identity()).await?;
     if let Some(wait) = newest.and_then(|newest| until_due(newest.name.instant(), every, time::now())) {
         return Ok(wait);
     }

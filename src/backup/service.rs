@@ -9,10 +9,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{BackupError, Place, Progress, Taken, Watcher, schedule::schedule, take};
-use crate::archive::Files;
+use super::{BackupError, Database, Place, Progress, Taken, Watcher, schedule::schedule, take};
 use crate::location::Location;
-use crate::store::{Reader, Store};
+use crate::store::Store;
 use crate::time::{self, Micros};
 
 /// Reports that wait for a client who reads slowly; more of them are left out.
@@ -40,8 +39,7 @@ pub struct Backups {
 }
 
 struct Shared {
-    reader: Reader,
-    files: Files,
+    database: Database,
     location: Location,
     stop: CancellationToken,
     running: tokio::sync::Mutex<()>,
@@ -65,14 +63,19 @@ pub struct Last {
 impl Backups {
     /// Backups go to `location` when no other is named, until `stop` is cancelled.
     pub fn new(store: &Store, location: Location, stop: CancellationToken) -> Self {
-        let (reader, files) = (store.reader(), store.files());
+        let database = Database::of(store);
         let (running, tasks, last) = (tokio::sync::Mutex::new(()), TaskTracker::new(), Mutex::default());
-        Self { shared: Arc::new(Shared { reader, files, location, stop, running, tasks, last }) }
+        Self { shared: Arc::new(Shared { database, location, stop, running, tasks, last }) }
     }
 
     /// Where backups go when no other place is named.
     pub fn location(&self) -> &Location {
         &self.shared.location
+    }
+
+    /// Which database it is.
+    pub(super) fn identity(&self) -> &str {
+        &self.shared.database.identity
     }
 
     /// Cancelled when the server stops.
@@ -123,7 +126,7 @@ impl Backups {
         watcher: Watcher<'_>,
     ) -> Result<Taken, BackupError> {
         let _running = self.shared.running.try_lock().map_err(|_| BackupError::Running)?;
-        let taken = take(&self.shared.reader, &self.shared.files, &Place::open(to)?, keep, stop, watcher).await?;
+        let taken = take(&self.shared.database, &Place::open(to)?, keep, stop, watcher).await?;
         let mut last = self.lock();
         (last.taken, last.taken_at, last.error) = (Some(taken.clone()), Some(time::now()), None);
         Ok(taken)

@@ -15,10 +15,9 @@ use super::archived::{self, Archived};
 use super::manifest::{self, Manifest, Part, TableManifest, in_directory};
 use super::progress::Counter;
 use super::spans::{self, Spans};
-use super::{BackupError, Name, Place, Step, Watcher, buckets, catalog, part};
-use crate::archive::Files;
+use super::{BackupError, Database, Name, Place, Step, Watcher, buckets, catalog, part};
 use crate::batch::{BatchStream, Checksum, ReadError};
-use crate::store::{LEVELS, Level, ReadTransaction, Reader, schema};
+use crate::store::{LEVELS, Level, ReadTransaction, schema};
 use crate::tables::{TABLES, Table};
 use crate::time::{self, Micros};
 
@@ -46,23 +45,23 @@ pub struct Taken {
 
 /// Takes a backup of the moment, while the database is written to, and keeps no more than `keep` complete ones.
 ///
-/// All tables are read in one transaction, and `files` of the archive belong to it. Ends with [`BackupError::Stopped`]
+/// All tables are read in one transaction, and the files of the archive belong to it. Ends with [`BackupError::Stopped`]
 /// soon after `stop` is cancelled. What was written of a backup that does not succeed is removed.
 pub async fn take(
-    reader: &Reader,
-    files: &Files,
+    database: &Database,
     place: &Place,
     keep: Option<usize>,
     stop: &CancellationToken,
     watcher: Watcher<'_>,
 ) -> Result<Taken, BackupError> {
     let began = Instant::now();
-    catalog::remove_unfinished(place).await?;
+    let Database { reader, files, identity } = database;
+    catalog::remove_unfinished(place, identity).await?;
     let (transaction, archived) = archived::moment(reader, files).await?;
     let taken_at = time::now();
-    let directory = catalog::next_name(place, taken_at).await?.to_string();
+    let directory = catalog::begin(place, taken_at, identity).await?.to_string();
     let taking = Taking { transaction, archived, place, directory: &directory, stop, watcher };
-    let manifest = match taking.write(taken_at).await {
+    let manifest = match taking.write(taken_at, identity).await {
         Ok(manifest) => manifest,
         Err(error) => {
             if let Err(error) = place.remove(&directory, manifest::FILE).await {
@@ -72,7 +71,7 @@ pub async fn take(
         }
     };
     let removed = match keep {
-        Some(keep) => catalog::keep(place, keep).await?,
+        Some(keep) => catalog::keep(place, keep, identity).await?,
         None => Vec::new(),
     };
     let taken = Taken {
@@ -108,8 +107,10 @@ struct Taking<'a> {
 type Rows<'a> = Pin<Box<Peekable<Pin<Box<dyn stream::Stream<Item = Result<RecordBatch, ReadError>> + Send + 'a>>>>>;
 
 impl Taking<'_> {
-    async fn write(self, taken_at: Micros) -> Result<Manifest, BackupError> {
+    async fn write(self, taken_at: Micros, identity: &str) -> Result<Manifest, BackupError> {
+        let clock = self.transaction.look(|snapshot| snapshot.clock_believed_at()).await?;
         let mut manifest = Manifest::new(taken_at, Vec::new());
+        (manifest.database, manifest.clock_believed_at) = (Some(identity.to_owned()), clock);
         for table in TABLES {
             manifest.tables.push(self.table(table).await?);
             if let Some(begin) = self.transaction.look(move |snapshot| snapshot.rows_begin(table)).await? {

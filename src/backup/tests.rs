@@ -53,8 +53,7 @@ async fn everything(store: &Store) -> Checksum {
 }
 
 async fn take_one(store: &Store, place: &Place) -> Taken {
-    let (reader, files) = (store.reader(), store.files());
-    take(&reader, &files, place, None, &CancellationToken::new(), &|_| {}).await.unwrap()
+    take(&Database::of(store), place, None, &CancellationToken::new(), &|_| {}).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,10 +154,10 @@ async fn of_backups_of_one_second_the_newest_stay() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(&settings(&directory.path().join("desk.duckdb"))).unwrap();
     let place = Place::open(&Location::Directory(directory.path().join("backups"))).unwrap();
-    let (reader, files, stop) = (store.reader(), store.files(), CancellationToken::new());
+    let (database, stop) = (Database::of(&store), CancellationToken::new());
     let mut taken = Vec::new();
     for _ in 0..6 {
-        taken.push(take(&reader, &files, &place, Some(2), &stop, &|_| {}).await.unwrap().backup);
+        taken.push(take(&database, &place, Some(2), &stop, &|_| {}).await.unwrap().backup);
     }
     let left = catalog::complete(&place).await.unwrap();
     assert_eq!(left.iter().map(|entry| entry.name.to_string()).collect::<Vec<_>>(), taken[4..]);

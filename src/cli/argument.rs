@@ -1,6 +1,7 @@
 //! How the arguments of commands are written.
 
 use chrono_tz::Tz;
+use reqwest::Url;
 
 use crate::ingest::timestamp;
 use crate::tables::{self, TABLES, Table};
@@ -13,6 +14,21 @@ const DATE_LENGTH: usize = "2025-10-21".len();
 /// A table by its name.
 pub(super) fn table(name: &str) -> Result<&'static Table, String> {
     tables::find(name).ok_or_else(|| format!("the tables are {}", TABLES.map(|table| table.name).join(", ")))
+}
+
+/// The symbol or strategy whose rows are wanted. An empty one names none, over HTTP neither.
+pub(super) fn label(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("it is empty: name a symbol or strategy, or leave --label out for the rows of all".to_owned()),
+        label => Ok(label.to_owned()),
+    }
+}
+
+/// The address of a server.
+pub(super) fn server(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let expected = || "expected an address such as http://127.0.0.1:8000 or https://desk.example".to_owned();
+    url.filter(|url| url.query().is_none() && url.fragment().is_none()).ok_or_else(expected)
 }
 
 /// The first instant of a span.
@@ -60,6 +76,17 @@ mod tests {
         assert_eq!(last("2022-01-31").as_deref(), Ok("2022-01-31T23:59:59.999999"));
         assert_eq!(last("2022-01-31T12:00:00+01:00").as_deref(), Ok("2022-01-31T11:00:00"));
         assert!(last("yesterday").is_err());
+    }
+
+    #[test]
+    fn an_address_says_whether_it_is_secure_in_any_spelling() {
+        assert_eq!(server("HTTPS://Desk.example:8000/").map(String::from).as_deref(), Ok("https://desk.example:8000/"));
+        assert_eq!(server("http://127.0.0.1:8000/desk").map(|url| url.scheme().to_owned()).as_deref(), Ok("http"));
+        for refused in ["", "127.0.0.1:8000", "localhost:8000", "ftp://desk", "http://", "http://desk/?a=b", "//desk"] {
+            assert!(server(refused).is_err(), "{refused}");
+        }
+        assert_eq!(label("AAPL").as_deref(), Ok("AAPL"));
+        assert!(label("").is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode, Url};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -20,8 +20,6 @@ use crate::tables::Table;
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long to wait when it does not say.
 const PAUSE: Duration = Duration::from_secs(1);
-/// What the address of a server with a certificate begins with.
-const HTTPS: &str = "https://";
 
 /// Why a server gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +67,7 @@ pub(super) struct Remote {
 
 impl Remote {
     /// The server that was named, else the one that has the database of `settings` open, if any has.
-    pub fn find(named: Option<String>, settings: &Settings) -> Result<Option<Self>, ClientError> {
+    pub fn find(named: Option<Url>, settings: &Settings) -> Result<Option<Self>, ClientError> {
         match named {
             Some(address) => Self::named(address, settings.client.ca_file.as_deref()).map(Some),
             None => Self::with_database(&settings.store.path),
@@ -90,15 +88,15 @@ impl Remote {
     }
 
     /// A server for whose certificate `ca_file` vouches; without a file, this machine.
-    fn named(address: String, ca_file: Option<&Path>) -> Result<Self, ClientError> {
+    fn named(address: Url, ca_file: Option<&Path>) -> Result<Self, ClientError> {
         let mut client = Client::builder();
-        if address.starts_with(HTTPS) {
+        if address.scheme() == "https" {
             client = client.tls_built_in_root_certs(false);
             for certificate in trusted(ca_file)? {
                 client = client.add_root_certificate(certificate);
             }
         }
-        Self::new(address, client, None)
+        Self::new(address.into(), client, None)
     }
 
     fn new(address: String, client: ClientBuilder, token: Option<OperatorToken>) -> Result<Self, ClientError> {

@@ -7,15 +7,16 @@ use std::time::Instant;
 use clap::Args;
 use futures::{Stream, StreamExt, TryStreamExt};
 use indicatif::HumanBytes;
-use reqwest::Method;
+use reqwest::{Method, Url};
 
-use super::argument::{first_instant, last_instant, table};
+use super::argument::{first_instant, label, last_instant, server, table};
 use super::client::Remote;
 use super::database::{self, DatabaseError};
+use super::form::Form;
 use super::output::{OutputError, Target};
 use super::progress::{Progress, say};
 use crate::config::Settings;
-use crate::encode::{self, Format};
+use crate::encode::Format;
 use crate::query::{Export, NamedQueries, Queries, Window};
 use crate::tables::Table;
 use crate::time::{self, Micros, format_naive};
@@ -34,7 +35,7 @@ pub struct ExportArguments {
     #[arg(long, value_name = "TIME", value_parser = last_instant)]
     pub to: Option<Micros>,
     /// Only the rows of this symbol or, for strategy_metrics, of this strategy
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = label)]
     pub label: Option<String>,
     /// Form of the rows [default: what the name of --output says, else csv]
     #[arg(long, value_enum, value_name = "FORMAT")]
@@ -43,8 +44,8 @@ pub struct ExportArguments {
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Server to ask, http://127.0.0.1:8000 for instance [default: the server that has the database open, if any]
-    #[arg(long, value_name = "URL")]
-    pub server: Option<String>,
+    #[arg(long, value_name = "URL", value_parser = server)]
+    pub server: Option<Url>,
 }
 
 /// Why rows were not exported.
@@ -73,18 +74,18 @@ pub async fn run(arguments: ExportArguments, settings: Settings) -> Result<(), E
         return Err(ExportError::NoLabel { label: label.clone(), table: table.name });
     }
     let target = Target::new(arguments.output.clone());
-    let format = arguments.format.or_else(|| FileFormat::of_name(target.file()?)).unwrap_or(FileFormat::Csv);
-    match format {
-        FileFormat::Arrow if target.is_terminal() => return Err(OutputError::BinaryOnTerminal("Arrow").into()),
-        FileFormat::Parquet if target.is_terminal() => return Err(OutputError::BinaryOnTerminal("Parquet").into()),
+    let form = Form::of(arguments.format.map(encoding), &target, Format::Csv)?;
+    match form.format() {
+        Format::Arrow if target.is_terminal() => return Err(OutputError::BinaryOnTerminal("Arrow").into()),
+        Format::Parquet if target.is_terminal() => return Err(OutputError::BinaryOnTerminal("Parquet").into()),
         _ => {}
     }
     if let Some(server) = Remote::find(arguments.server.clone(), &settings).map_err(DatabaseError::from)? {
-        let request = server.request(Method::GET, &path(&arguments, encoding(format)));
+        let request = server.request(Method::GET, &path(&arguments, form.format()));
         let answer = server.send(request).await.map_err(DatabaseError::from)?;
         let unreachable = server.unreachable();
         let answer = answer.bytes_stream().map_err(move |source| DatabaseError::from(unreachable(source)));
-        return write(&arguments, answer, target).await;
+        return write(&arguments, form.take(answer).await?, target).await;
     }
     let store = database::open_existing(&settings.store)?;
     let queries = Queries::new(store.reader(), Arc::new(NamedQueries::new(None)), &settings.query);
@@ -92,7 +93,7 @@ pub async fn run(arguments: ExportArguments, settings: Settings) -> Result<(), E
     let export = Export { table, window, label: arguments.label.clone() };
     let result = match queries.export(export).await {
         Ok(rows) => {
-            let bytes = encode::encode(encoding(format), rows).map_err(DatabaseError::from);
+            let bytes = form.encode(rows).map_err(DatabaseError::from);
             write(&arguments, bytes, target).await
         }
         Err(error) => Err(DatabaseError::from(error).into()),

@@ -8,9 +8,10 @@
 //!   tables.
 //! * `sql_worker` is what the server starts for users' SQL.
 //! * `argument` says how their arguments are written, `database` finds the database, `client` asks the server that has
-//!   it, `output` and `progress` talk to the terminal.
+//!   it and `arrow` reads its rows; `form` is how rows are written, `output` and `progress` talk to the terminal.
 
 mod argument;
+mod arrow;
 pub mod backup;
 mod client;
 mod database;
@@ -18,6 +19,7 @@ mod days;
 mod error;
 pub mod export;
 mod file;
+mod form;
 pub mod import;
 mod options;
 mod output;

@@ -23,6 +23,14 @@ pub enum OutputError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The name of the file does not say what is to be in it.
+    #[error("what {} is to hold cannot be told from its name: it ends with one of {known}, or --format says it", .file.display())]
+    UnknownEnding {
+        /// The file.
+        file: PathBuf,
+        /// Ends that are known.
+        known: String,
+    },
     /// A signal ended the command.
     #[error("interrupted: {} is as it was before", .0.display())]
     Interrupted(PathBuf),

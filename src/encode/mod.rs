@@ -46,6 +46,11 @@ pub fn encode(format: Format, batches: BatchStream) -> ByteStream {
     }
 }
 
+/// Encodes `batches` as an Arrow IPC file, which is no format of HTTP: only its end says where what is.
+pub fn arrow_file(batches: BatchStream) -> ByteStream {
+    ipc::file(batches)
+}
+
 /// An answer of one shape, where parts are asked for.
 pub fn one_part(batches: BatchStream) -> Parts {
     stream::iter([Ok(batches)]).boxed()

@@ -16,6 +16,7 @@ use crate::tables::{ColumnKind, Table};
 
 const FORMAT: &str = "CSV";
 const BYTES_PER_ROW: usize = 64;
+const ENDS_OF_LINES: [u8; 2] = [b'\r', b'\n'];
 
 /// Every line after the header.
 pub(super) fn text(table: &'static Table, body: &[u8], meter: &Meter<'_>) -> Result<Vec<RecordBatch>, DecodeError> {
@@ -32,7 +33,7 @@ pub(super) fn text(table: &'static Table, body: &[u8], meter: &Meter<'_>) -> Res
     let mut rows = RowBuilder::new(table, BYTES_PER_ROW, body.len(), meter)?;
     while let Some(record) = records.next()? {
         if record.ends.len() != columns.len() {
-            let (fields, columns, line) = (record.ends.len(), columns.len(), record.line);
+            let (fields, columns, line) = (record.ends.len(), columns.len(), line_at(record.body, record.from));
             let at_least = if fields > table.columns.len() { "or more " } else { "" };
             return Err(malformed(format!(
                 "line {line} has {fields} {at_least}fields, and the header has {columns} columns"
@@ -60,7 +61,9 @@ fn value<'a>(table: &Table, column: usize, text: &'a str) -> Value<'a> {
 /// The records of a text, one at a time.
 struct Records<'a> {
     reader: Reader,
-    rest: &'a [u8],
+    body: &'a [u8],
+    /// How much of it has been read.
+    read: usize,
     meter: &'a Meter<'a>,
     /// The fields of the record at hand, one after the other.
     text: Vec<u8>,
@@ -72,23 +75,29 @@ struct Records<'a> {
 struct Record<'a> {
     text: &'a str,
     ends: &'a [usize],
-    line: u64,
+    body: &'a [u8],
+    /// Where it begins in the body.
+    from: usize,
 }
 
 impl<'a> Records<'a> {
     fn new(body: &'a [u8], most_fields: usize, meter: &'a Meter<'a>) -> Result<Self, DecodeError> {
         const FIRST: usize = 4 << 10;
         meter.take(FIRST as u64)?;
-        Ok(Self { reader: Reader::new(), rest: body, meter, text: vec![0; FIRST], ends: vec![0; most_fields] })
+        Ok(Self { reader: Reader::new(), body, read: 0, meter, text: vec![0; FIRST], ends: vec![0; most_fields] })
     }
 
     fn next(&mut self) -> Result<Option<Record<'_>>, DecodeError> {
         let (mut written, mut fields) = (0, 0);
+        // Ends of lines that are left of the record before, and empty lines: the reader leaves them out.
+        let rest = self.body.get(self.read..).unwrap_or_default();
+        let from = self.read + rest.iter().take_while(|byte| ENDS_OF_LINES.contains(byte)).count();
         loop {
             let text = self.text.get_mut(written..).unwrap_or_default();
             let ends = self.ends.get_mut(fields..).unwrap_or_default();
-            let (result, read, wrote, ended) = self.reader.read_record(self.rest, text, ends);
-            self.rest = self.rest.get(read..).unwrap_or_default();
+            let rest = self.body.get(self.read..).unwrap_or_default();
+            let (result, read, wrote, ended) = self.reader.read_record(rest, text, ends);
+            self.read += read;
             written += wrote;
             fields += ended;
             match result {
@@ -99,10 +108,10 @@ impl<'a> Records<'a> {
                 ReadRecordResult::End => return Ok(None),
             }
         }
-        let line = self.reader.line();
         let text = std::str::from_utf8(self.text.get(..written).unwrap_or_default());
-        let text = text.map_err(|_| malformed(format!("the record before line {line} is not UTF-8")))?;
-        Ok(Some(Record { text, ends: self.ends.get(..fields).unwrap_or_default(), line }))
+        let line = || line_at(self.body, from);
+        let text = text.map_err(|_| malformed(format!("the record that begins in line {} is not UTF-8", line())))?;
+        Ok(Some(Record { text, ends: self.ends.get(..fields).unwrap_or_default(), body: self.body, from }))
     }
 
     /// Twice the room for a record.
@@ -120,6 +129,12 @@ impl Record<'_> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(self.ends).map(|(start, end)| self.text.get(start..*end).unwrap_or_default())
     }
+}
+
+/// The line of a place in a text, as an editor numbers it: quoted ends of lines count, and `\r\n` is one.
+fn line_at(body: &[u8], place: usize) -> usize {
+    let before = body.iter().zip(body.iter().skip(1).chain([&0])).take(place);
+    1 + before.filter(|(byte, next)| **byte == b'\n' || (**byte == b'\r' && **next != b'\n')).count()
 }
 
 fn malformed(reason: String) -> DecodeError {

@@ -475,3 +475,21 @@ proptest! {
         let _ = decode(&TRADES, Some(Format::Arrow.content_type()), body.into());
     }
 }
+
+#[test]
+fn a_mistake_in_csv_is_in_the_line_that_an_editor_shows() {
+    for (text, line) in [
+        ("timestamp,symbol\n2025-10-21T12:00:00,A,1\n", 2),
+        ("timestamp,symbol\r\n2025-10-21T12:00:00,A\r\n2025-10-21T12:00:00\r\n", 3),
+        ("timestamp,symbol\r2025-10-21T12:00:00,A\r2025-10-21T12:00:00\r", 3),
+        ("timestamp,symbol\n2025-10-21T12:00:00,\"A\nB\r\nC\"\n2025-10-21T12:00:00", 5),
+        ("\n\r\ntimestamp,symbol\n\n\n2025-10-21T12:00:00,A,\"1\n2\"\n2025-10-21T12:00:00,A\n", 6),
+        ("\u{feff}timestamp,symbol\n2025-10-21T12:00:00,A\n2025-10-21T12:00:00,A,1", 3),
+    ] {
+        let told = decode(&MARKET_DATA, Some(Format::Csv.content_type()), text.into()).unwrap_err().to_string();
+        assert!(told.contains(&format!("line {line} has")), "{text:?} {told}");
+    }
+    let text = Bytes::from_static(b"timestamp,symbol\n2025-10-21T12:00:00,\"A\n\xff\"\n");
+    let told = decode(&MARKET_DATA, Some(Format::Csv.content_type()), text).unwrap_err();
+    assert!(told.to_string().contains("line 2 is not UTF-8"), "{told}");
+}

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use arrow::array::{StringArray, TimestampMicrosecondArray};
 use duckdb::types::{TimeUnit, Value as Bound};
 use duckdb::{Connection, OptionalExt, params};
 use futures::TryStreamExt;
@@ -18,12 +17,14 @@ use super::text::fill;
 use super::value::Value;
 use crate::archive::{ArchiveError, Content, Files, Lease};
 use crate::batch::{BatchStream, ReadError};
-use crate::tables::{TIME_COLUMN, Table, column};
+use crate::tables::{TIME_COLUMN, Table};
 use crate::time::{DAY, Micros};
 
 /// The instants that the database knows; a question may be about any.
 const EARLIEST: Micros = -9_223_372_022_400_000_000;
 const LATEST: Micros = Micros::MAX - 1;
+
+pub use replaced::Sought;
 
 /// A day of which the database has rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,43 +240,6 @@ impl Reader {
         archived.retain(|archived| days.contains(&archived.start));
         Ok(archived)
     }
-
-    /// Instants and labels of an archived day's rows that rows of the database replace. As for
-    /// [`taken_over`](Reader::taken_over), those of a table whose key is without time.
-    pub async fn replaced(
-        &self,
-        table: &'static Table,
-        day: ArchivedDay,
-        limit: Duration,
-    ) -> Result<Vec<(Micros, String)>, ReadError> {
-        if by_time(table) {
-            return Ok(Vec::new());
-        }
-        let question = move |snapshot: &Snapshot<'_>| {
-            let sql = fill(include_str!("../../queries/archive/replaced.sql"), table)
-                .replace("{label}", table.label.unwrap_or("''"))
-                .replace("{files}", &list(&snapshot.paths(std::slice::from_ref(&day))?));
-            Ok(vec![Statement::new(sql, Vec::new())])
-        };
-        let batches: Vec<_> = self.ask(question, limit).await?.try_collect().await?;
-        let mut rows = Vec::new();
-        for batch in batches {
-            let instants = column::<TimestampMicrosecondArray>(&batch, TIME_COLUMN).map_err(unexpected)?;
-            let labels = column::<StringArray>(&batch, "label").map_err(unexpected)?;
-            rows.extend(
-                instants
-                    .values()
-                    .iter()
-                    .zip(labels)
-                    .map(|(instant, label)| (*instant, label.unwrap_or_default().to_owned())),
-            );
-        }
-        Ok(rows)
-    }
-}
-
-fn unexpected(error: arrow::error::ArrowError) -> ReadError {
-    ReadError::Failed(error.to_string())
 }
 
 /// The rows of an answer whose columns are 64-bit integers.
@@ -413,7 +377,7 @@ impl Maintenance {
     /// Makes the blocks of deleted rows free for new ones. A checkpoint that has to wait for others is left to them, and
     /// one on a full disk to a later day: the engine does not survive it.
     pub async fn checkpoint(&self) -> Result<(), MaintenanceError> {
-        if !self.has_space() {
+        if self.require_space().is_err() {
             return Ok(());
         }
         self.run(|hands| {
@@ -492,5 +456,6 @@ mod announce;
 mod by_key;
 mod parts;
 pub(super) mod ranges;
+mod replaced;
 #[cfg(test)]
 mod tests;

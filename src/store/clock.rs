@@ -2,9 +2,13 @@
 
 use duckdb::{Connection, OptionalExt, params};
 
+use super::Store;
+use super::job::failed;
 use super::maintenance::{Maintenance, MaintenanceError};
+use super::snapshot::Snapshot;
 use super::text::fill;
 use super::value::{Value, bind};
+use crate::batch::ReadError;
 use crate::tables::TABLES;
 use crate::time::{self, Micros};
 
@@ -46,6 +50,28 @@ fn write(connection: &Connection, record: ClockRecord) -> Result<(), duckdb::Err
     let (since, at) = record.doubted.unzip();
     let [believed, since, at] = [Some(record.believed_at), since, at].map(instant);
     connection.execute(include_str!("../../queries/upkeep/note_clock.sql"), params![believed, since, at]).map(drop)
+}
+
+impl Snapshot<'_> {
+    /// When the clock was last believed, as far as the database has been told.
+    pub fn clock_believed_at(&self) -> Result<Option<Micros>, ReadError> {
+        let clock = include_str!("../../queries/upkeep/clock.sql");
+        self.connection.query_row(clock, [], |row| row.get(0)).optional().map_err(failed)
+    }
+}
+
+impl Store {
+    /// Takes over when the clock was last believed, or, where that is not known, leaves it to the next start to compare the
+    /// clock with the newest row.
+    pub async fn load_clock(&self, believed_at: Option<Micros>) -> Result<(), MaintenanceError> {
+        self.maintenance
+            .transact(move |hands| {
+                hands.connection.execute(include_str!("../../queries/upkeep/forget_clock.sql"), [])?;
+                let record = believed_at.map(|believed_at| ClockRecord { believed_at, doubted: None });
+                Ok(record.map_or(Ok(()), |record| write(hands.connection, record))?)
+            })
+            .await
+    }
 }
 
 impl Maintenance {

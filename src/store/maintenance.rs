@@ -37,21 +37,34 @@ impl Hands<'_> {
     }
 }
 
-/// How often rows were stored, since the start, into days that were complete.
+/// Days that are remembered one by one: more than the tables of a desk have in years, and less than a megabyte.
+const MOST_DAYS: usize = 10_000;
+
+/// Which days rows were stored into since the start. Bounded: where there are too many, all of them count as changed once.
 #[derive(Debug, Default)]
 pub struct TouchedDays {
-    counts: HashMap<(&'static str, Micros), u64>,
+    /// How often it has happened.
+    touches: u64,
+    /// Which time was the last, for each day.
+    days: HashMap<(&'static str, Micros), u64>,
+    /// The last time before which nothing is remembered.
+    forgotten: u64,
 }
 
 impl TouchedDays {
-    /// How often it happened to the day of a table that begins at `day`.
+    /// A number that is another one whenever rows were stored into the day of a table that begins at `day`.
     pub fn count(&self, table: &Table, day: Micros) -> u64 {
-        self.counts.get(&(table.name, day)).copied().unwrap_or(0)
+        self.days.get(&(table.name, day)).copied().unwrap_or(self.forgotten)
     }
 
     /// It has happened once more.
     pub fn touch(&mut self, table: &'static Table, day: Micros) {
-        *self.counts.entry((table.name, day)).or_default() += 1;
+        if self.days.len() >= MOST_DAYS && !self.days.contains_key(&(table.name, day)) {
+            self.days.clear();
+            self.forgotten = self.touches;
+        }
+        self.touches += 1;
+        self.days.insert((table.name, day), self.touches);
     }
 }
 
@@ -97,12 +110,8 @@ pub(super) fn channel(gate: Gate) -> (Maintenance, Tasks) {
 }
 
 impl Maintenance {
-    /// Whether the disk has space for more than the rows that are there. What makes room need not ask.
-    pub(super) fn has_space(&self) -> bool {
-        self.gate.shortage().is_none()
-    }
-
-    /// The same for work on the writer's thread, which has looked at the disk just before.
+    /// Whether the disk has space for more than the rows that are there; the writer's thread has looked just before. What
+    /// makes room need not ask.
     pub(super) fn require_space(&self) -> Result<(), MaintenanceError> {
         self.gate.shortage().map_or(Ok(()), |shortage| Err(shortage.into()))
     }
@@ -145,5 +154,31 @@ impl Maintenance {
         });
         self.tasks.send(task).await.map_err(|_| MaintenanceError::Stopping)?;
         done.await.map_err(|_| MaintenanceError::Stopping)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::{MARKET_DATA, TRADES};
+    use crate::time::DAY;
+
+    #[test]
+    fn a_day_that_was_stored_into_is_known_however_many_others_were() {
+        let mut touched = TouchedDays::default();
+        let before = touched.count(&TRADES, 0);
+        touched.touch(&MARKET_DATA, 0);
+        assert_eq!(touched.count(&TRADES, 0), before);
+        touched.touch(&TRADES, 0);
+        let once = touched.count(&TRADES, 0);
+        assert_ne!(once, before);
+        touched.touch(&TRADES, 0);
+        let twice = touched.count(&TRADES, 0);
+        for day in 1..=3 * MOST_DAYS as Micros {
+            touched.touch(&TRADES, day * DAY);
+            assert!(touched.days.len() <= MOST_DAYS);
+            let now = touched.count(&TRADES, 0);
+            assert!(now != before && now != once && now >= twice, "{now}");
+        }
     }
 }

@@ -29,6 +29,7 @@ pub mod lock;
 mod maintenance;
 mod memory;
 mod monitor;
+mod new_keys;
 mod pool;
 mod reader;
 mod recover;
@@ -52,7 +53,7 @@ use duckdb::{Config, Connection};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-pub use archive::{FiledDay, HotDay};
+pub use archive::{FiledDay, HotDay, Sought};
 pub use clock::ClockRecord;
 pub use contents::{Contents, Measured};
 pub use error::StoreError;
@@ -61,6 +62,7 @@ pub use figures::Figures;
 pub use identity::Identity;
 pub use maintenance::{Maintenance, MaintenanceError};
 pub use monitor::Monitor;
+pub use new_keys::NewKeys;
 pub use pool::{Purpose, Usage};
 pub use reader::Reader;
 pub use recover::Loss;
@@ -86,6 +88,7 @@ pub struct Store {
     identity: Identity,
     ownership: Ownership,
     maintenance: Maintenance,
+    new_keys: NewKeys,
     rollups: Rollups,
     failure: Failure,
     monitor: Monitor,
@@ -118,6 +121,7 @@ impl Store {
             .map_err(|error| StoreError::Writer(error.to_string()))?;
         let shares = settings.memory();
         let responses = Responses::new(shares.results, shares.responses);
+        let new_keys = NewKeys::default();
         let shared = reader::Shared {
             files: files.clone(),
             rollups: rollups.clone(),
@@ -127,6 +131,7 @@ impl Store {
             active: active.clone(),
             memory,
             commits: commit::CommitLock::default(),
+            new_keys: new_keys.clone(),
             gathered: Budget::new("rows that are put in order", shares.gathered),
             responses: responses.clone(),
         };
@@ -178,6 +183,7 @@ impl Store {
             identity,
             ownership,
             maintenance,
+            new_keys,
             rollups,
             failure,
             monitor,
@@ -201,6 +207,11 @@ impl Store {
     /// Work on the database beside the rows that come in.
     pub fn maintenance(&self) -> Maintenance {
         self.maintenance.clone()
+    }
+
+    /// Keys that have come in and may be those of archived rows.
+    pub fn new_keys(&self) -> NewKeys {
+        self.new_keys.clone()
     }
 
     /// How far the roll-ups are.

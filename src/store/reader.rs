@@ -13,6 +13,7 @@ use super::figures::Figures;
 use super::interrupt::Watch;
 use super::job::{Job, begin_together};
 use super::memory::EngineMemory;
+use super::new_keys::NewKeys;
 use super::pool::{Lease, PATIENCE, Pools, Purpose, Usage};
 use super::results;
 use super::rollup::{Bounds, Rollups};
@@ -52,6 +53,8 @@ pub struct Shared {
     pub memory: EngineMemory,
     /// Held while something is committed.
     pub commits: CommitLock,
+    /// Keys that have come in and may be those of archived rows.
+    pub new_keys: NewKeys,
     /// For rows that are held until they are in order.
     pub gathered: Budget,
     /// For batches until they are encoded.

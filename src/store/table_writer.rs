@@ -1,5 +1,6 @@
 //! How the rows of one table are stored so that the last write of a key wins.
 
+use arrow::array::StringArray;
 use arrow::record_batch::RecordBatch;
 use duckdb::Connection;
 
@@ -9,7 +10,8 @@ use super::late::LateDays;
 use super::rollup::Past;
 use super::text::fill;
 use super::watermarks::Watermarks;
-use crate::tables::{TIME_COLUMN, Table};
+use crate::archive::key_column;
+use crate::tables::{TIME_COLUMN, Table, column};
 
 /// Rows that are held while it is found out which are late; beyond that they are stored in parts.
 const PART_ROWS: usize = 500_000;
@@ -157,6 +159,9 @@ impl TableWriter {
         }
         // Equal keys always meet among the late rows, in the order of their arrival.
         let late = last_of_each_key(self.table, late, &self.key)?;
+        if let Some(key) = key_column(self.table) {
+            past.add_keys(column::<StringArray>(&late, key)?.clone());
+        }
         connection.execute_batch(&self.stage)?;
         append(connection, "staging", Some("temp"), &[late])?;
         if let Some(replaced) = &self.replaced {

@@ -314,9 +314,12 @@ impl Writer {
                 counts.commits.record_duration(started.elapsed());
                 counts.commit_rows.record(group.iter().map(rows).sum::<usize>() as f64);
                 group.iter().for_each(|write| self.shared.figures.stored(write.table, rows(write)));
-                for ((_, roller), past) in self.tables.iter_mut().zip(&pasts) {
+                for ((_, roller), past) in self.tables.iter_mut().zip(&mut pasts) {
                     roller.committed(past);
                     past.days().iter().for_each(|day| self.touched.touch(roller.table(), *day));
+                    if self.shared.bounds.has_archive(roller.table()) {
+                        self.shared.new_keys.add(roller.table(), past.take_keys());
+                    }
                 }
             }
             Err(_) => {

@@ -1,7 +1,8 @@
 //! What the server does by itself once a day: old days go into the archive, older ones for good. Both only by a clock that can
-//! be believed.
+//! be believed. And what it does soon after rows came in that replace archived ones.
 
 mod clock;
+mod replaced;
 mod retention;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,7 @@ use crate::store::Store;
 use crate::time::{self, Micros};
 
 pub use clock::{Clock, Implausible};
+pub use replaced::ReplacedRows;
 pub use retention::{Dropped, Retention};
 
 /// Time from the start to the first run: a start has better things to do.

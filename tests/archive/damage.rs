@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::common::{Launch, S3, Server};
+use crate::common::{Launch, S3, Server, eventually};
 use crate::desk::{DAY, FIRST, SECOND, command, done, launch, operator, push_quotes, quote};
 
 const MONDAY: &str = "SELECT count(*) FROM market_data WHERE timestamp < '2025-10-22'";
@@ -119,4 +119,28 @@ async fn a_damaged_file_of_a_directory_is_named_and_holds_up_nothing_else() {
     fs::write(&path, &whole).unwrap();
     done(&server, &["archive"]).await;
     assert_eq!(server.sql_value(MONDAY).await, 51);
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_told_once_and_not_at_every_try_of_a_rollup() {
+    let server = launch().start().await;
+    days(&server).await;
+    push_quotes(&server, &[quote(FIRST + 5 * DAY, "A", 1)]).await;
+    done(&server, &["backup", "--to", "backups"]).await;
+    done(&server, &["restore", "backups", "--database", "new/desk.duckdb"]).await;
+    let file = first_day(&server.path().join("new/archive/desk"));
+    let aside = file.with_extension("aside");
+    fs::rename(&file, &aside).unwrap();
+    let arguments = ["--database", "new/desk.duckdb", "--log-level", "info,observability_api::store::rollup=debug"];
+    let restored = launch().directory(&server.directory).arguments(arguments).start().await;
+    let lines = |of: &str| restored.log().lines().filter(|line| line.contains(of)).count();
+    eventually("it has been tried some times", async || (lines("a rollup is still not made") > 3).then_some(())).await;
+    assert_eq!(lines("a rollup was not made"), 1, "{}", restored.log());
+    fs::rename(&aside, &file).unwrap();
+    eventually("rollups are made", async || {
+        let components = restored.get("/api/system/components").await.expect(200).json();
+        (components["components"]["rollups"]["tables"]["market_data"]["lag_seconds"] == json!(0.0)).then_some(())
+    })
+    .await;
+    assert_eq!(restored.sql_value(MONDAY).await, 50);
 }

@@ -1,9 +1,10 @@
 //! A fill by its id, wherever it is.
 
-use serde_json::Value;
+use observability_api::tables::TradeRow;
+use serde_json::{Value, json};
 
-use crate::common::{Launch, S3, Server};
-use crate::desk::{DAY, FIRST, SECOND, launch, operator, push_trades, trade};
+use crate::common::{Launch, S3, Server, eventually};
+use crate::desk::{DAY, FIRST, SECOND, done, launch, operator, push_trades, trade};
 
 const DAYS: i64 = 20;
 
@@ -56,4 +57,99 @@ async fn a_fill_in_a_bucket_is_found_without_fetching_every_day() {
     let Some(s3) = S3::start() else { return };
     let location = s3.location("archive");
     looks_in_few_files(|| s3.known_to(launch().arguments(["--archive-location", &location])), true).await;
+}
+
+/// Fills of the last days, and what they are worth.
+async fn statistics(server: &Server) -> (Value, Value) {
+    let body = server.get("/api/trades/stats/summary?time_range=30d").await.expect(200).json();
+    (body["count"].clone(), body["total_volume"].clone())
+}
+
+async fn counts_a_corrected_fill_once(launch: impl Fn() -> Launch) {
+    let server = launch().arguments(["--hot-days", "2"]).start().await;
+    let first = crate::desk::today() - 12 * DAY;
+    let fills: Vec<_> = (0..7)
+        .flat_map(|day| (0..100).map(move |number| (day, number)))
+        .map(|(day, number)| trade(&format!("{day}-{number}"), first + day * DAY + number * 60 * SECOND, 1.0))
+        .collect();
+    push_trades(&server, &fills).await;
+    push_trades(&server, &[trade("hot", crate::desk::today(), 1.0)]).await;
+    eventually("fills are rolled up", async || {
+        let components = server.get("/api/system/components").await.expect(200).json();
+        (components["components"]["rollups"]["tables"]["trades"]["lag_seconds"] == json!(0.0)).then_some(())
+    })
+    .await;
+    assert_eq!(operator(&server, "archive").await.as_array().map(Vec::len), Some(7));
+    let counted = async |count: u64, volume: f64| {
+        assert_eq!(server.sql_value("SELECT sum(quantity * price) FROM trades WHERE symbol <> 'far'").await, volume);
+        eventually("the figures say what the rows say", async || {
+            let found = statistics(&server).await;
+            (found == (json!(count), json!(volume))).then_some(())
+        })
+        .await;
+    };
+    counted(701, 1_402.0).await;
+    // At another time of another day, in the same day, at the same time, and with a new one among them.
+    push_trades(&server, &[trade("2-50", first + 5 * DAY, 2.0)]).await;
+    counted(701, 1_404.0).await;
+    let more = [
+        trade("3-7", first + 3 * DAY + 40_000 * SECOND, 3.0),
+        trade("3-8", first + 3 * DAY + 8 * 60 * SECOND, 4.0),
+        trade("new", first + 3 * DAY, 5.0),
+    ];
+    push_trades(&server, &more).await;
+    counted(702, 1_424.0).await;
+    // Out of the window altogether.
+    let far = TradeRow { symbol: "far".to_owned(), ..trade("4-1", first - 90 * DAY, 1.0) };
+    push_trades(&server, &[far]).await;
+    counted(701, 1_422.0).await;
+    operator(&server, "archive").await;
+    counted(701, 1_422.0).await;
+}
+
+#[tokio::test]
+async fn a_corrected_fill_of_a_directory_is_counted_once() {
+    counts_a_corrected_fill_once(launch).await;
+}
+
+#[tokio::test]
+async fn a_corrected_fill_of_a_bucket_is_counted_once() {
+    let Some(s3) = S3::start() else { return };
+    let location = s3.location("archive");
+    counts_a_corrected_fill_once(|| s3.known_to(launch().arguments(["--archive-location", &location]))).await;
+}
+
+#[tokio::test]
+async fn a_restored_database_knows_which_files_have_a_fill() {
+    let Some(s3) = S3::start() else { return };
+    let (first, second) = (s3.location("first"), s3.location("second"));
+    let at = |location: &str| s3.known_to(launch().arguments(["--archive-location", location]));
+    let server = at(&first).start().await;
+    for day in 0..DAYS {
+        push_trades(&server, &[trade(&format!("{day}"), FIRST + day * DAY, 1.0)]).await;
+    }
+    operator(&server, "archive").await;
+    let backups = s3.location("backups");
+    for place in ["backups", &backups] {
+        done(&server, &["backup", "--to", "backups"]).await;
+        let database = format!("{}/desk.duckdb", if place == "backups" { "local" } else { "bucket" });
+        let location = format!("{second}-{}", place.len());
+        if place != "backups" {
+            let take = s3.known_to(Launch::new().directory(&server.directory)).arguments(["backup", "--to", place]);
+            let server = server.directory.clone();
+            let taken = tokio::task::spawn_blocking(move || (take.run(), server)).await.unwrap();
+            assert_eq!(taken.0.code, Some(0), "{:?}", taken.0);
+        }
+        let restore = s3.known_to(Launch::new().directory(&server.directory).arguments(["restore", place]));
+        let restore = restore.arguments(["--database", &database, "--archive-location", &location]);
+        let restored = tokio::task::spawn_blocking(move || restore.run()).await.unwrap();
+        assert_eq!(restored.code, Some(0), "{restored:?}");
+        let restored = at(&location).directory(&server.directory).arguments(["--database", &database]).start().await;
+        assert_eq!(price(&restored, "nobody's").await, None);
+        let cache = server.path().join(&database).with_file_name("archive-cache/desk/trades");
+        let copies = std::fs::read_dir(&cache).map_or(0, Iterator::count);
+        assert!(copies <= 3, "{copies} days were fetched for a fill that there is not");
+        assert_eq!(price(&restored, "7").await, Some(1.0.into()));
+        assert!(cache.join("date=2025-10-28").is_dir(), "this is where copies are");
+    }
 }

@@ -47,6 +47,14 @@ impl Place {
         }
     }
 
+    /// A desk with two rows.
+    async fn desk(&self) -> (Arc<TempDir>, Server) {
+        let directory = Arc::new(TempDir::new().unwrap());
+        let server = self.start(&directory, &[]).await;
+        push_quotes(&server, &quotes(&[1, 2])).await;
+        (directory, server)
+    }
+
     async fn start(&self, directory: &Arc<TempDir>, arguments: &[&str]) -> Server {
         self.known_to(launch().directory(directory).arguments(arguments)).start().await
     }
@@ -68,9 +76,7 @@ fn quotes(seconds: &[i64]) -> Vec<observability_api::tables::MarketDataRow> {
 #[tokio::test]
 async fn a_restored_database_is_refused_the_archive_of_the_first_until_it_adopts_it() {
     for place in places().await {
-        let directory = Arc::new(TempDir::new().unwrap());
-        let mut first = place.start(&directory, &[]).await;
-        push_quotes(&first, &quotes(&[1, 2])).await;
+        let (directory, mut first) = place.desk().await;
         place.done(&directory, &["backup", "--to", "backups"]).await;
         let restore = ["restore", "backups", "--database", "new/desk.duckdb"];
         place.done(&directory, &["archive"]).await;
@@ -125,9 +131,7 @@ async fn a_restored_database_is_refused_the_archive_of_the_first_until_it_adopts
 #[tokio::test]
 async fn a_copy_of_a_database_is_refused_once_the_other_has_gone_on() {
     for place in places().await {
-        let directory = Arc::new(TempDir::new().unwrap());
-        let mut first = place.start(&directory, &[]).await;
-        push_quotes(&first, &quotes(&[1, 2])).await;
+        let (directory, mut first) = place.desk().await;
         place.done(&directory, &["archive"]).await;
         assert_eq!(first.terminate().await, Some(0));
         std::fs::create_dir(directory.path().join("copy")).unwrap();
@@ -156,9 +160,7 @@ async fn a_copy_of_a_database_is_refused_once_the_other_has_gone_on() {
 #[tokio::test]
 async fn an_archive_of_an_older_version_goes_to_the_database_that_lists_its_days() {
     for place in places().await {
-        let directory = Arc::new(TempDir::new().unwrap());
-        let mut first = place.start(&directory, &[]).await;
-        push_quotes(&first, &quotes(&[1, 2])).await;
+        let (directory, mut first) = place.desk().await;
         place.done(&directory, &["archive"]).await;
         assert_eq!(first.terminate().await, Some(0));
         place.forget_owner(&directory).await;

@@ -112,9 +112,17 @@ async fn where_there_is_nothing_it_is_said_so() {
     let launch = || Launch::new();
     let said = refused(command(launch(), &["backup"]).await);
     assert!(said.contains("there is no database at data/observability.duckdb"), "{said}");
-    for arguments in [&["backup", "--list"][..], &["restore"], &["restore", "nowhere"]] {
+    for arguments in [&["restore"][..], &["restore", "nowhere"]] {
         let said = refused(command(launch(), arguments).await);
-        assert!(said.contains("no complete backup"), "{said}");
+        assert!(said.contains("no complete backup") && said.contains("backup --list"), "{said}");
+    }
+    let somewhere = directory();
+    for arguments in [&["backup", "--list"][..], &["backup", "--list", "--to", text(somewhere.path())]] {
+        let said = refused(command(launch(), arguments).await);
+        assert!(
+            said.contains("no complete backup") && said.contains("takes one") && !said.contains("--list"),
+            "{said}"
+        );
     }
     let launch = Launch::new();
     let path = launch.path();

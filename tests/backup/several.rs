@@ -51,6 +51,73 @@ async fn the_oldest_go_and_each_can_be_restored_by_its_name() {
     assert_eq!(done(command(beside(&server), &["backup", "--list", "--to", to]).await).lines().count(), 1);
 }
 
+/// Two databases in one directory, and a backup of each in one place, that of the first twice.
+async fn two_databases() -> (Server, Server) {
+    let first = Server::start().await;
+    let second = Launch::new().directory(&first.directory).arguments(["--database", "second.duckdb"]).start().await;
+    for (server, price) in [(&first, 1.0), (&second, 2.0)] {
+        let row = json!({"timestamp": "2025-10-21T12:00:00", "symbol": "A", "last_price": price});
+        server.ingest("market_data", &row).await;
+    }
+    done(command(beside(&first), &["backup"]).await);
+    done(command(beside(&first), &["backup"]).await);
+    (first, second)
+}
+
+#[tokio::test]
+async fn databases_that_share_a_place_leave_each_others_backups_alone() {
+    let (first, second) = two_databases().await;
+    let of_first = backups(first.path());
+    // As a backup that the first is taking just now.
+    let unfinished = first.path().join(PLACE).join("2099-01-01T00-00-00Z");
+    std::fs::create_dir(&unfinished).unwrap();
+    std::fs::copy(of_first[0].join("database.json"), unfinished.join("database.json")).unwrap();
+    let of_second = ["backup", "--to", PLACE, "--database", "second.duckdb", "--keep", "1"];
+    for _ in 0..2 {
+        done(command(beside(&second), &of_second).await);
+    }
+    let found = backups(first.path());
+    assert!(of_first.iter().chain([&unfinished]).all(|backup| found.contains(backup)), "{found:?}");
+    assert_eq!(found.len(), 4, "and one of the second: {found:?}");
+
+    let listed = done(command(beside(&first), &["backup", "--list"]).await);
+    assert_eq!(listed.matches(" of database ").count(), 3, "{listed}");
+    for arguments in [&["restore", PLACE, "--database", "new.duckdb"][..], &["restore", PLACE, "--verify"]] {
+        let said = refused(command(beside(&first), arguments).await);
+        assert!(said.contains("several databases") && said.contains("--backup"), "{said}");
+        assert!(said.contains(names(&of_first)[1]) && said.contains(names(&found)[3]), "{said}");
+    }
+    for (backup, price) in [(names(&of_first)[0], 1.0), (names(&found)[3], 2.0)] {
+        let database = format!("{price}.duckdb");
+        done(command(beside(&first), &["restore", PLACE, "--backup", backup, "--database", &database]).await);
+        let restored = Launch::new().directory(&first.directory).arguments(["--database", &database]).start().await;
+        assert_eq!(restored.sql_value("SELECT last_price FROM market_data").await, price);
+    }
+    // The next one of the first removes what it has left behind, and its oldest.
+    done(command(beside(&first), &["backup", "--keep", "1"]).await);
+    let left = backups(first.path());
+    assert!(left.len() == 2 && left.contains(&found[3]) && !left.contains(&unfinished), "{left:?}");
+}
+
+#[tokio::test]
+async fn backups_of_older_versions_stay_usable() {
+    let (server, _second) = two_databases().await;
+    for backup in backups(server.path()) {
+        std::fs::remove_file(backup.join("database.json")).unwrap();
+        let path = backup.join("manifest.json");
+        let mut manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        for new in ["database", "clock_believed_at"] {
+            assert!(manifest.as_object_mut().unwrap().remove(new).is_some(), "{new}");
+        }
+        std::fs::write(&path, manifest.to_string()).unwrap();
+    }
+    let older = backups(server.path());
+    done(command(beside(&server), &["restore", PLACE, "--database", "new.duckdb"]).await);
+    done(command(beside(&server), &["backup", "--keep", "2"]).await);
+    let found = backups(server.path());
+    assert!(found.len() == 2 && found[0] == older[1], "they count as its own: {found:?}");
+}
+
 #[tokio::test]
 async fn a_server_takes_them_by_itself_and_keeps_the_newest() {
     let server = Launch::new().arguments(["--backup-every", "1s", "--backup-keep", "2"]).start().await;

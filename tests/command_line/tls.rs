@@ -73,12 +73,14 @@ async fn commands_speak_to_their_own_server_by_https() {
         assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
     }
     std::fs::write(server.path().join("client.toml"), format!("[client]\nca_file = {certificate:?}\n")).unwrap();
-    for arguments in commands {
-        let arguments = [arguments, &["--server", &named]].concat();
+    for work in commands {
+        let arguments = [work, &["--server", &named]].concat();
         let ended = command(&server, &[], &arguments).await;
         assert!(ended.code == Some(1) && ended.err.contains("--ca-file"), "a stranger is not trusted: {ended:?}");
+        let shouted = named.replace("https", "HTTPS");
         let trusting = [
             (vec![], [&arguments[..], &["--ca-file", certificate]].concat()),
+            (vec![], [work, &["--server", &shouted, "--ca-file", certificate]].concat()),
             (vec![("OBSERVABILITY_CA_FILE", certificate)], arguments.clone()),
             (vec![], [&arguments[..], &["--config", "client.toml"]].concat()),
         ];

@@ -43,10 +43,14 @@ impl Clock {
     }
 
     fn launch(&self) -> Launch {
+        self.command().arguments(["--write-interval", "200ms"])
+    }
+
+    /// A program with this clock.
+    fn command(&self) -> Launch {
         Launch::new()
             .environment("LD_PRELOAD", self.path("clock.so").to_str().unwrap())
             .environment("CLOCK_FILE", self.path("seconds").to_str().unwrap())
-            .arguments(["--write-interval", "200ms"])
     }
 }
 
@@ -156,7 +160,11 @@ async fn the_simulation_goes_on_when_the_clock_is_set_back() {
 
 /// Has the operator ask for something.
 async fn operator(server: &Server, what: &str) -> (u16, String) {
-    let lock = std::fs::read(server.path().join("data/observability.duckdb.lock")).unwrap();
+    operator_of(server, "data/observability.duckdb", what).await
+}
+
+async fn operator_of(server: &Server, database: &str, what: &str) -> (u16, String) {
+    let lock = std::fs::read(server.path().join(format!("{database}.lock"))).unwrap();
     let lock: Value = serde_json::from_slice(&lock).unwrap();
     let request = server.client.post(server.url(&format!("/api/operator/{what}")));
     let answer = request.bearer_auth(lock["token"].as_str().unwrap()).send().await.unwrap();
@@ -258,4 +266,31 @@ async fn rollups_do_not_stay_in_a_future_that_the_clock_has_taken_back() {
     server.ingest("market_data", &json!([row(now - 300), row(now)])).await;
     eventually("rollups go on", async || (lag().await == Some(0.0)).then_some(())).await;
     assert_eq!(total().await, 8);
+}
+
+#[tokio::test]
+async fn a_restored_database_believes_the_clock_of_the_first_and_no_other() {
+    let Some(clock) = Clock::build() else { return };
+    let server = clock.launch().start().await;
+    let old = chrono::Utc::now().timestamp() - 50 * A_DAY;
+    let time = chrono::DateTime::from_timestamp(old, 0).unwrap().format("%FT%T").to_string();
+    server.ingest("market_data", &json!({"timestamp": time, "symbol": "A", "last_price": 1.0})).await;
+    eventually("the clock is believed", async || (operator(&server, "retention").await.0 == 200).then_some(())).await;
+    let run = async |arguments: &[&str]| {
+        let launch = clock.command().directory(&server.directory).arguments(arguments);
+        let ended = tokio::task::spawn_blocking(move || launch.run()).await.unwrap();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    };
+    run(&["backup", "--to", "backups"]).await;
+    for (seconds, status) in [(0, 200), (400 * A_DAY, 400), (-400 * A_DAY, 400)] {
+        clock.set(seconds);
+        let database = format!("at{seconds}/desk.duckdb");
+        run(&["restore", "backups", "--database", &database]).await;
+        let arguments = ["--database", &database, "--retain", "market_data=100d"];
+        let restored = clock.launch().directory(&server.directory).arguments(arguments).start().await;
+        let (found, said) = operator_of(&restored, &database, "retention").await;
+        assert_eq!(found, status, "{seconds}: {said}");
+        assert!(status == 200 || said.contains("--confirm-clock"), "{said}");
+        assert_eq!(count(&restored, "market_data").await, 1, "{seconds}");
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! `rows` makes random rows, with gaps, nulls, late rows and rows that replace others; `naive` computes from them what
 //! history must answer, one row at a time; `property` pushes the rows and compares. `summary` compares the figures of a time
-//! range.
+//! range, `large_sums` is about sums that no integer holds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 #![allow(clippy::print_stderr)]
 
@@ -10,6 +10,7 @@
 mod common;
 
 mod all_of_time;
+mod large_sums;
 mod naive;
 mod property;
 mod rows;

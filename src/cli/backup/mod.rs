@@ -7,6 +7,8 @@ mod bar;
 mod remote;
 mod restore;
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::client::{ClientError, Remote};
 use super::options::BACKUP_LOCATION;
 use super::value::Address;
-use crate::backup::{BackupError, Place, Taken, catalog, take};
+use crate::backup::{BackupError, Database, Place, Taken, catalog, take};
 use crate::config::Settings;
 use crate::location::Location;
 use crate::store::Store;
@@ -28,7 +30,7 @@ pub struct BackupArguments {
     /// Directory or s3://bucket/prefix [default: backup_location of the settings, else a directory beside the database]
     #[arg(long, env = BACKUP_LOCATION, value_name = "LOCATION")]
     to: Option<Address>,
-    /// Keep this many complete backups there, and remove the oldest beyond them [default: remove none]
+    /// Keep this many complete backups of this database there, and remove the oldest beyond them [default: remove none]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     keep: Option<u32>,
     /// Take none; list those that are there
@@ -88,8 +90,8 @@ async fn here(location: &Location, keep: Option<u32>, settings: &Settings) -> Re
     let (bar, stop) = (Bar::default(), CancellationToken::new());
     let keep = keep.and_then(|keep| usize::try_from(keep).ok());
     let watcher = |progress| bar.show(&progress);
-    let (reader, files) = (store.reader(), store.files());
-    let mut taking = std::pin::pin!(take(&reader, &files, &place, keep, &stop, &watcher));
+    let database = Database::of(&store);
+    let mut taking = std::pin::pin!(take(&database, &place, keep, &stop, &watcher));
     let taken = tokio::select! {
         taken = &mut taking => taken,
         Ok(()) = tokio::signal::ctrl_c() => {
@@ -103,14 +105,21 @@ async fn here(location: &Location, keep: Option<u32>, settings: &Settings) -> Re
 
 /// One line a backup, oldest first.
 async fn list(location: &Location) -> Result<(), CommandError> {
-    let place = Place::open_existing(location)?;
+    let nothing = || BackupError::NothingToList(location.to_string());
+    let place = Place::open_existing(location).map_err(|error| match error {
+        BackupError::NoBackup(_) => nothing(),
+        other => other,
+    })?;
     let entries = catalog::complete(&place).await?;
     if entries.is_empty() {
-        return Err(BackupError::NoBackup(location.to_string()).into());
+        return Err(nothing().into());
     }
-    for entry in entries {
+    let databases: BTreeSet<_> = entries.iter().map(|entry| &entry.manifest.database).collect();
+    let is_shared = databases.len() > 1;
+    for entry in &entries {
         let (rows, bytes) = (HumanCount(entry.manifest.rows()), HumanBytes(entry.manifest.bytes()));
-        super::say(&format!("{}  {rows} rows  {bytes}", entry.name));
+        let whose = if is_shared { entry.of_database() } else { String::new() };
+        super::say(&format!("{}  {rows} rows  {bytes}{whose}", entry.name));
     }
     Ok(())
 }

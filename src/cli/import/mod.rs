@@ -13,8 +13,9 @@ use std::path::PathBuf;
 
 use chrono_tz::Tz;
 use clap::Args;
+use reqwest::Url;
 
-use super::argument::{pair, table, translation, zone};
+use super::argument::{pair, server, table, translation, zone};
 use super::database::DatabaseError;
 use super::progress::Rows;
 use crate::tables::Table;
@@ -82,8 +83,8 @@ pub struct CommonArguments {
     #[arg(long)]
     pub dry_run: bool,
     /// Server to send to, http://127.0.0.1:8000 for instance [default: the server that has the database open, if any]
-    #[arg(long, value_name = "URL")]
-    pub server: Option<String>,
+    #[arg(long, value_name = "URL", value_parser = server)]
+    pub server: Option<Url>,
 }
 
 /// Why rows were not imported.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use arrow::record_batch::RecordBatch;
 use bytes::{Bytes, BytesMut};
 use futures::{TryStreamExt, stream};
+use reqwest::Url;
 
 use crate::batch::{BatchSender, BatchStream, WriteError};
 use crate::cli::client::Remote;
@@ -29,7 +30,7 @@ pub(super) enum Sink {
 
 impl Sink {
     /// The server that was named or that has the database open, else the file, which is made when there is none.
-    pub fn open(server: Option<String>, settings: &Settings, dry_run: bool) -> Result<Self, DatabaseError> {
+    pub fn open(server: Option<Url>, settings: &Settings, dry_run: bool) -> Result<Self, DatabaseError> {
         if dry_run {
             return Ok(Self::Nowhere);
         }

@@ -5,17 +5,19 @@
 mod output;
 mod remote;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use reqwest::Url;
 
 use crate::batch::ReadError;
+use crate::cli::argument::server;
 use crate::cli::client::Remote;
 use crate::cli::database::{self, DatabaseError};
 use crate::cli::output::OutputError;
 use crate::config::Settings;
-use crate::encode::{self, Format};
+use crate::encode::Format;
 use crate::query::{NamedQueries, Queries};
 use output::Output;
 
@@ -36,8 +38,8 @@ pub struct QueryArguments {
     #[arg(long, value_name = "JSON", value_parser = json)]
     pub params: Option<serde_json::Value>,
     /// Server to ask, http://127.0.0.1:8000 for instance [default: the server that has the database open, if any]
-    #[arg(long, value_name = "URL")]
-    pub server: Option<String>,
+    #[arg(long, value_name = "URL", value_parser = server)]
+    pub server: Option<Url>,
 }
 
 /// Form of an answer.
@@ -51,7 +53,7 @@ pub enum OutputFormat {
     Csv,
     /// One JSON object a line
     Ndjson,
-    /// Arrow IPC stream
+    /// Arrow IPC: a file where the name says so (.arrow, .feather, .ipc), else a stream
     Arrow,
     /// Parquet file
     Parquet,
@@ -67,15 +69,6 @@ impl OutputFormat {
             Self::Ndjson => Some(Format::Ndjson),
             Self::Arrow => Some(Format::Arrow),
             Self::Parquet => Some(Format::Parquet),
-        }
-    }
-
-    fn of_file(path: &Path) -> Option<Self> {
-        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-        match extension.as_str() {
-            "jsonl" => Some(Self::Ndjson),
-            "arrows" | "ipc" => Some(Self::Arrow),
-            other => Self::from_str(other, true).ok(),
         }
     }
 }
@@ -104,8 +97,8 @@ pub async fn run(arguments: QueryArguments, settings: Settings) -> Result<(), Qu
     let store = database::open_existing(&settings.store)?;
     let queries = Queries::new(store.reader(), Arc::new(NamedQueries::new(None)), &settings.query);
     let result = match queries.sql(&arguments.sql, params).await {
-        Ok(answer) => match output.format().encoding() {
-            Some(format) => output.write(encode::encode(format, answer)).await,
+        Ok(answer) => match output.form() {
+            Some(form) => output.write(form.encode(answer)).await,
             None => output.table(answer).await,
         },
         Err(error) => Err(error.into()),

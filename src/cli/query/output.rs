@@ -8,14 +8,17 @@ use futures::{Stream, StreamExt};
 
 use super::{OutputFormat, QueryError};
 use crate::batch::BatchStream;
+use crate::cli::form::Form;
 use crate::cli::output::{OutputError, Target};
+use crate::encode::Format;
 
 /// Rows that a table shows at the most: all of them are held, to find the width of the columns.
 const TABLE_ROWS: usize = 10_000;
 
 /// The target of an answer.
 pub(super) struct Output {
-    format: OutputFormat,
+    /// `None` for a table.
+    form: Option<Form>,
     target: Target,
 }
 
@@ -23,22 +26,24 @@ impl Output {
     /// Decides on the form; bytes that a terminal cannot show are refused.
     pub fn new(format: Option<OutputFormat>, file: Option<PathBuf>) -> Result<Self, QueryError> {
         let target = Target::new(file);
-        let usual = || match target.file() {
-            Some(path) => OutputFormat::of_file(path).unwrap_or(OutputFormat::Json),
-            None if target.is_terminal() => OutputFormat::Table,
-            None => OutputFormat::Json,
+        let is_table = match format {
+            Some(format) => format == OutputFormat::Table,
+            None => target.is_terminal(),
         };
-        let format = format.unwrap_or_else(usual);
-        match format {
-            OutputFormat::Arrow if target.is_terminal() => Err(OutputError::BinaryOnTerminal("Arrow").into()),
-            OutputFormat::Parquet if target.is_terminal() => Err(OutputError::BinaryOnTerminal("Parquet").into()),
-            _ => Ok(Self { format, target }),
+        if is_table {
+            return Ok(Self { form: None, target });
+        }
+        let form = Form::of(format.and_then(OutputFormat::encoding), &target, Format::Json)?;
+        match form.format() {
+            Format::Arrow if target.is_terminal() => Err(OutputError::BinaryOnTerminal("Arrow").into()),
+            Format::Parquet if target.is_terminal() => Err(OutputError::BinaryOnTerminal("Parquet").into()),
+            _ => Ok(Self { form: Some(form), target }),
         }
     }
 
-    /// The form of the answer.
-    pub fn format(&self) -> OutputFormat {
-        self.format
+    /// The form of the answer; `None` for a table.
+    pub fn form(&self) -> Option<Form> {
+        self.form
     }
 
     /// Writes encoded bytes as they come.
@@ -46,7 +51,8 @@ impl Output {
     where
         QueryError: From<E>,
     {
-        let ends_line = !matches!(self.format, OutputFormat::Arrow | OutputFormat::Parquet);
+        let format = self.form.map(Form::format);
+        let ends_line = !matches!(format, Some(Format::Arrow | Format::Parquet));
         self.target.write(bytes.map(|chunk| chunk.map_err(QueryError::from)), ends_line).await
     }
 

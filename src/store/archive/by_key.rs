@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use duckdb::params;
 
 use super::{LATEST, archived, instant, lease, list, quoted};
-use crate::archive::{key_column, may_have};
+use crate::archive::{FileKeys, key_column};
 use crate::batch::ReadError;
 use crate::store::job::failed;
 use crate::store::snapshot::{ArchivedDay, Snapshot};
@@ -17,7 +17,7 @@ use crate::time::Micros;
 const FILTERS: usize = 16;
 
 /// A day and the filter of its keys, where there is one.
-type Filtered = (Micros, Option<Vec<u8>>);
+pub(super) type Filtered = (Micros, Option<Vec<u8>>);
 
 impl Snapshot<'_> {
     /// The relation that has the row of `key`, of a table whose key is a text of its own: the database, which wins, else
@@ -35,7 +35,7 @@ impl Snapshot<'_> {
             let days = self.filters(table, before)?;
             let Some((oldest, _)) = days.last() else { return Ok(table.name.to_owned()) };
             before = *oldest;
-            for (day, _) in days.iter().filter(|(_, filter)| may_have(filter.as_deref(), key)) {
+            for (day, _) in days.iter().filter(|(_, filter)| FileKeys::new(filter.as_deref()).may_have(key)) {
                 for day in archived(self.connection, table, *day, *day)? {
                     let left = self.limit.checked_sub(begun.elapsed()).ok_or(ReadError::TimedOut(self.limit))?;
                     if let Some(rows) = self.file_with_key(table, &day, (column, key), left)? {
@@ -66,7 +66,7 @@ impl Snapshot<'_> {
     }
 
     /// The newest days before one, newest first, with their filters.
-    fn filters(&self, table: &Table, before: Micros) -> Result<Vec<Filtered>, ReadError> {
+    pub(super) fn filters(&self, table: &Table, before: Micros) -> Result<Vec<Filtered>, ReadError> {
         let sql = include_str!("../../../queries/archive/keys.sql").replace("{limit}", &FILTERS.to_string());
         let mut statement = self.connection.prepare(&sql).map_err(failed)?;
         let day = |row: &duckdb::Row<'_>| Ok((row.get(0)?, row.get(1)?));

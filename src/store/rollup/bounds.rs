@@ -157,6 +157,11 @@ impl Bounds {
         self.of(table, |bounds| bounds.archived.load(Ordering::Acquire))
     }
 
+    /// Whether any day of a table has been archived.
+    pub(in crate::store) fn has_archive(&self, table: &Table) -> bool {
+        self.archive_end(table) > BEGINNING
+    }
+
     fn of(&self, table: &Table, bound: impl FnOnce(&TableBounds) -> Micros) -> Micros {
         // Every table is among them.
         self.find(table).map_or(Micros::MAX, bound)

@@ -26,13 +26,16 @@ pub struct Past {
     /// The first instants of the days that gain, change or lose rows.
     days: BTreeSet<Micros>,
     marked: BTreeSet<Micros>,
+    /// Keys of the rows, where they say nothing of the time: archived rows may have the same.
+    keys: Vec<StringArray>,
 }
 
 impl Past {
     /// Nothing is stale yet; what is rolled up lies before `before`.
     pub fn new(table: &Table, before: Micros) -> Self {
         let (days, marked) = (BTreeSet::new(), BTreeSet::new());
-        Self { label: table.label, before, seen: None, rows: 0, stale: HashMap::new(), days, marked }
+        let keys = Vec::new();
+        Self { label: table.label, before, seen: None, rows: 0, stale: HashMap::new(), days, marked, keys }
     }
 
     /// What is rolled up lies before this.
@@ -98,6 +101,16 @@ impl Past {
     /// The hours of which buckets are marked.
     pub fn marked(&self) -> &BTreeSet<Micros> {
         &self.marked
+    }
+
+    /// Rows with these keys are stored.
+    pub fn add_keys(&mut self, keys: StringArray) {
+        self.keys.push(keys);
+    }
+
+    /// The keys of the rows, for the last time.
+    pub fn take_keys(&mut self) -> Vec<StringArray> {
+        std::mem::take(&mut self.keys)
     }
 
     /// The first instants of the days that gain, change or lose rows.

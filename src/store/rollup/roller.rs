@@ -65,6 +65,8 @@ pub struct Roller {
     refresh_first: bool,
     /// Up to where buckets may change while a step is under way.
     running: Option<Micros>,
+    /// The day whose buckets could not be made the last time.
+    failing: Option<Micros>,
     /// When to look next whether buckets lie in the future.
     retreat: Instant,
     /// Rows of archived days, which buckets may be made of, and those that steps wait for.
@@ -121,6 +123,7 @@ impl Roller {
             pending,
             refresh_first: false,
             running: None,
+            failing: None,
             retreat: now,
             files,
             advancing: Fetch::default(),
@@ -359,6 +362,7 @@ impl Roller {
                 (self.until, self.behind) = (to, true);
             }
             Work::Advance { complete, .. } => {
+                self.failing = None;
                 self.until = until.unwrap_or(self.until);
                 self.behind = self.until < complete;
                 if stepped.took < STEP.0 {
@@ -384,8 +388,14 @@ impl Roller {
                 self.bounds.made_until(self.table, self.until);
                 self.retreat = Instant::now() + RETREAT;
             }
-            Work::Advance { .. } => {
-                tracing::error!(table = self.table.name, %error, "a rollup was not made; rows answer in its place");
+            Work::Advance { from, .. } => {
+                // Said once for a day: it may be out of reach for long.
+                let (table, day) = (self.table.name, time::day_start(from));
+                if self.failing.replace(day) == Some(day) {
+                    tracing::debug!(table, %error, "a rollup is still not made");
+                } else {
+                    tracing::error!(table, %error, "a rollup was not made; rows answer in its place; trying again");
+                }
                 // Tried again when the interval is over.
                 self.rows += 1;
             }
