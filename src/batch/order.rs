@@ -11,6 +11,8 @@ use crate::tables::{TIME_COLUMN, column};
 
 /// Rows of an ordered batch, or a few more.
 const ROWS: usize = 8_192;
+/// About how many bytes it may have; of wide rows there are fewer in it.
+const BYTES: usize = 2 << 20;
 /// Runs of this many rows on average are copied as they are; shorter ones row by row.
 const LONG: usize = 4;
 
@@ -31,7 +33,9 @@ pub fn newest_first(
         let column = |place| batches.iter().map(|batch| batch.column(place).to_data()).collect();
         (0..first.num_columns()).map(column).collect()
     });
-    Ok(parts(order).into_iter().map(move |runs| {
+    let bytes: usize = batches.iter().map(RecordBatch::get_array_memory_size).sum();
+    let most_rows = (BYTES / (bytes / rows.max(1)).max(1)).clamp(1, ROWS);
+    Ok(parts(order, most_rows).into_iter().map(move |runs| {
         if are_long {
             return copied(&batches, &columns, &runs);
         }
@@ -41,12 +45,12 @@ pub fn newest_first(
 }
 
 /// Runs, as many at a time as make a batch.
-fn parts(order: Vec<Run>) -> Vec<Vec<Run>> {
+fn parts(order: Vec<Run>, most_rows: usize) -> Vec<Vec<Run>> {
     let (mut parts, mut part, mut rows) = (Vec::new(), Vec::new(), 0);
     for run in order {
         rows += run.1.len();
         part.push(run);
-        if rows >= ROWS {
+        if rows >= most_rows {
             parts.push(std::mem::take(&mut part));
             rows = 0;
         }
@@ -150,6 +154,11 @@ mod tests {
             assert_eq!(rows, wanted);
         }
         assert!(ordered(vec![]).is_empty());
+        let wide = "x".repeat(4_096);
+        let wide: Vec<(i64, &str)> = (0..2_000).map(|time| (time, wide.as_str())).collect();
+        let parts: Vec<_> = newest_first(vec![batch(&wide)], Some("symbol")).unwrap().map(Result::unwrap).collect();
+        assert!(parts.iter().all(|part| part.get_array_memory_size() <= 2 * BYTES), "{}", parts.len());
+        assert_eq!(parts.iter().map(RecordBatch::num_rows).sum::<usize>(), 2_000);
         let many: Vec<(i64, &str)> = (0..20_000).map(|time| (time, "a")).collect();
         let rows = ordered(vec![batch(&many)]);
         assert_eq!((rows.len(), rows[0].0, rows[19_999].0), (20_000, 19_999, 0));

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use futures::Stream;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt};
 
 /// Record batches of one schema, produced as they are asked for. Dropping it cancels the query behind it.
 pub struct BatchStream {
@@ -22,6 +22,21 @@ impl BatchStream {
         batches: impl Stream<Item = Result<RecordBatch, ReadError>> + Send + 'static,
     ) -> Self {
         Self { schema, batches: Box::pin(batches) }
+    }
+
+    /// A stream whose batches come with something that is to be kept until the next one is asked for.
+    pub fn counted<H: Send + 'static>(
+        schema: SchemaRef,
+        batches: impl Stream<Item = Result<(RecordBatch, H), ReadError>> + Send + 'static,
+    ) -> Self {
+        let batches = stream::unfold((batches.boxed(), None), |(mut batches, held)| async {
+            drop::<Option<H>>(held);
+            Some(match batches.next().await? {
+                Ok((batch, held)) => (Ok(batch), (batches, Some(held))),
+                Err(error) => (Err(error), (batches, None)),
+            })
+        });
+        Self::new(schema, batches)
     }
 
     /// The schema of every batch.

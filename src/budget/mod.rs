@@ -10,12 +10,14 @@ mod descriptors;
 mod readers;
 mod reservation;
 mod responses;
+mod result;
 
 pub use allowance::Allowance;
 pub use descriptors::DescriptorShares;
 pub use readers::ReaderShares;
 pub use reservation::{Budget, Exhausted, Reservation};
-pub use responses::{Holding, Responses};
+pub use responses::{GRACE, Holding, Responses};
+pub use result::{BatchRoom, ResultRoom};
 
 /// How `--memory-limit` is divided. The shares add up to the whole.
 ///

@@ -6,11 +6,12 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use super::pool::Purpose;
+use super::stall::Stall;
 
 /// All running queries. Clones share them.
 #[derive(Clone, Default)]
@@ -18,6 +19,8 @@ pub struct ActiveQueries {
     queries: Arc<Mutex<Vec<Arc<Query>>>>,
     /// Who looks at them; woken when there is one after there was none.
     watcher: Arc<OnceLock<Thread>>,
+    /// How many requests lost their connection to others.
+    displaced: Arc<AtomicU64>,
 }
 
 struct Query {
@@ -27,6 +30,9 @@ struct Query {
     /// Bytes that are put down to it.
     held: AtomicU64,
     revoked: CancellationToken,
+    /// Shared by the queries of one request.
+    stall: Arc<Stall>,
+    displaced: CancellationToken,
 }
 
 /// A running query's place among the others, given up when it is dropped.
@@ -36,14 +42,17 @@ pub struct ActiveQuery {
 }
 
 impl ActiveQueries {
-    /// A query begins.
-    pub fn enter(&self, purpose: Purpose) -> ActiveQuery {
+    /// A query begins, one of those of a request.
+    pub fn enter(&self, purpose: Purpose, stall: &Arc<Stall>) -> ActiveQuery {
+        stall.goes_on();
         let query = Arc::new(Query {
             purpose,
             began: Instant::now(),
             is_computing: AtomicBool::new(false),
             held: AtomicU64::new(0),
             revoked: CancellationToken::new(),
+            stall: Arc::clone(stall),
+            displaced: CancellationToken::new(),
         });
         let first = {
             let mut queries = self.queries();
@@ -105,6 +114,30 @@ impl ActiveQueries {
         true
     }
 
+    /// Stops the queries of the request for `purpose` that has waited longest for its client, and at least for `grace`. False
+    /// when there is none.
+    pub fn displace_stalled(&self, purpose: Purpose, grace: Duration) -> bool {
+        let queries = self.queries();
+        let candidates = queries.iter().filter(|query| query.purpose == purpose && !query.displaced.is_cancelled());
+        let stalled =
+            candidates.filter_map(|query| Some((query.stall.lasts().filter(|lasts| *lasts >= grace)?, query)));
+        let Some((lasts, longest)) = stalled.max_by_key(|(lasts, _)| *lasts) else { return false };
+        tracing::warn!(
+            ?purpose,
+            seconds = lasts.as_secs_f64(),
+            "a query was stopped: its client takes nothing of its result, and others wait for its connection"
+        );
+        let of_request = queries.iter().filter(|query| Arc::ptr_eq(&query.stall, &longest.stall));
+        of_request.for_each(|query| query.displaced.cancel());
+        self.displaced.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    /// How many requests lost their connections to others since the start.
+    pub fn displaced(&self) -> u64 {
+        self.displaced.load(Ordering::Relaxed)
+    }
+
     fn queries(&self) -> MutexGuard<'_, Vec<Arc<Query>>> {
         self.queries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,6 +147,19 @@ impl ActiveQuery {
     /// Cancelled when the query has to end for want of memory.
     pub fn revoked(&self) -> CancellationToken {
         self.query.revoked.clone()
+    }
+
+    /// Cancelled when the query has to make way for others.
+    pub fn displaced(&self) -> CancellationToken {
+        self.query.displaced.clone()
+    }
+
+    /// Does `work` that lasts as long as the client makes it.
+    pub fn wait_for_client<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.query.stall.rests();
+        let done = work();
+        self.query.stall.goes_on();
+        done
     }
 
     /// Whether others are running beside it.
@@ -132,6 +178,7 @@ impl ActiveQuery {
 
 impl Drop for ActiveQuery {
     fn drop(&mut self) {
+        self.query.stall.rests();
         self.all.queries().retain(|query| !Arc::ptr_eq(query, &self.query));
     }
 }
@@ -143,8 +190,8 @@ mod tests {
     #[test]
     fn the_query_that_grew_is_stopped_first_and_a_backup_last() {
         let all = ActiveQueries::default();
-        let [small, large, backup, own] =
-            [Purpose::Named, Purpose::Sql, Purpose::Held, Purpose::Reserved].map(|purpose| all.enter(purpose));
+        let [small, large, backup, own] = [Purpose::Named, Purpose::Sql, Purpose::Held, Purpose::Reserved]
+            .map(|purpose| all.enter(purpose, &Arc::default()));
         small.compute(|| all.attribute(10));
         large.compute(|| all.attribute(100));
         backup.compute(|| all.attribute(1_000));
@@ -159,5 +206,20 @@ mod tests {
         assert_eq!(stopped(), [true, true, true, false]);
         drop((small, large, backup, own));
         assert_eq!(all.count(), 0);
+    }
+
+    #[test]
+    fn a_request_makes_way_when_all_of_its_queries_wait_for_its_client() {
+        let (all, request, other) = (ActiveQueries::default(), Arc::default(), Arc::default());
+        let pair = [all.enter(Purpose::Named, &request), all.enter(Purpose::Named, &request)];
+        let (export, busy) = (all.enter(Purpose::Exports, &other), all.enter(Purpose::Named, &Arc::default()));
+        let displace = || all.displace_stalled(Purpose::Named, Duration::ZERO);
+        assert!(!export.wait_for_client(displace), "of another pool");
+        assert!(!pair[0].wait_for_client(displace), "the other one computes");
+        assert!(pair[0].wait_for_client(|| pair[1].wait_for_client(displace)));
+        assert!(!pair[0].wait_for_client(|| pair[1].wait_for_client(displace)), "once");
+        let displaced = [&pair[0], &pair[1], &export, &busy].map(|query| query.displaced().is_cancelled());
+        assert_eq!((displaced, all.displaced()), ([true, true, false, false], 1));
+        assert!(!busy.wait_for_client(|| all.displace_stalled(Purpose::Named, Duration::from_secs(60))), "not yet");
     }
 }

@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arrow::record_batch::RecordBatch;
 use duckdb::InterruptHandle;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+use super::active::ActiveQuery;
+use crate::batch::ReadError;
+use crate::budget::GRACE;
 
 /// An interrupt that arrives before the query has begun is lost, so it is repeated this often until the query ends.
 const REPEAT: Duration = Duration::from_millis(3);
@@ -21,6 +23,20 @@ pub enum Stopped {
     Abandoned,
     /// The writer needs its memory.
     Revoked,
+    /// Its client took nothing while others waited for its connection.
+    Displaced,
+}
+
+impl Stopped {
+    /// What whoever asked is told of it; `None` when nobody is there any more.
+    pub fn error(self) -> Option<ReadError> {
+        match self {
+            Self::TimedOut(limit) => Some(ReadError::TimedOut(limit)),
+            Self::Revoked => Some(ReadError::NoMemory),
+            Self::Displaced => Some(ReadError::Stalled(GRACE)),
+            Self::Abandoned => None,
+        }
+    }
 }
 
 /// Watches one query from beside it.
@@ -31,6 +47,11 @@ pub struct Watch {
     /// Cancelled when the query has ended.
     ended: CancellationToken,
     runtime: Handle,
+}
+
+/// Why a query was stopped.
+pub struct Reason {
+    shared: Arc<Shared>,
 }
 
 struct Shared {
@@ -45,8 +66,9 @@ impl Watch {
         handle: Arc<InterruptHandle>,
         limit: Duration,
         abandoned: CancellationToken,
-        revoked: CancellationToken,
+        active: &ActiveQuery,
     ) -> Self {
+        let (revoked, displaced) = (active.revoked(), active.displaced());
         let watch = Self {
             shared: Arc::new(Shared { state: Mutex::new((true, None)) }),
             stop: CancellationToken::new(),
@@ -59,6 +81,7 @@ impl Watch {
                 () = ended.cancelled() => return,
                 () = abandoned.cancelled() => Stopped::Abandoned,
                 () = revoked.cancelled() => Stopped::Revoked,
+                () = displaced.cancelled() => Stopped::Displaced,
                 () = tokio::time::sleep(limit) => Stopped::TimedOut(limit),
             };
             shared.lock().1 = Some(reason);
@@ -77,29 +100,32 @@ impl Watch {
         watch
     }
 
-    /// Passes a batch on, waiting for room; false when the query must end instead. For use off the runtime.
-    pub fn send(&self, batches: &mpsc::Sender<RecordBatch>, batch: RecordBatch) -> bool {
-        match batches.try_send(batch) {
-            Ok(()) => true,
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
-            Err(mpsc::error::TrySendError::Full(batch)) => self.runtime.block_on(async {
-                tokio::select! {
-                    sent = batches.send(batch) => sent.is_ok(),
-                    () = self.stop.cancelled() => false,
-                }
-            }),
-        }
+    /// Waits for something; `None` when the query must end instead. For use off the runtime.
+    pub fn wait<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.runtime.block_on(self.stop.run_until_cancelled(work))
     }
 
     /// Why the query was stopped, if it was.
     pub fn stopped(&self) -> Option<Stopped> {
-        self.shared.lock().1
+        self.reason().stopped()
+    }
+
+    /// What tells why the query was stopped, for whoever waits for it.
+    pub fn reason(&self) -> Reason {
+        Reason { shared: self.shared.clone() }
     }
 
     /// The query has ended: no interrupt is sent from here on.
     pub fn finish(&self) {
         self.ended.cancel();
         self.shared.lock().0 = false;
+    }
+}
+
+impl Reason {
+    /// Why the query was stopped, if it was.
+    pub fn stopped(&self) -> Option<Stopped> {
+        self.shared.lock().1
     }
 }
 

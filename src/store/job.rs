@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
 use duckdb::Connection;
+use tokio::sync::mpsc;
 
 use super::active::ActiveQuery;
-use super::interrupt::{Stopped, Watch};
+use super::interrupt::{Reason, Stopped, Watch};
 use super::pool::Lease;
 use super::reader::Shared;
 use super::results::ResultSender;
@@ -65,6 +66,16 @@ impl Job {
         Ok(Snapshot::new(self.lease.connection()?, &self.shared, &self.leases, self.limit, self.made.get()))
     }
 
+    /// What there is to do next, waiting for it; `None` when there is nothing more, or the transaction must end.
+    pub fn next<T>(&self, tasks: &mut mpsc::Receiver<T>) -> Option<T> {
+        self.active.wait_for_client(|| self.watch.wait(tasks.recv()))?
+    }
+
+    /// What tells why it was stopped.
+    pub fn reason(&self) -> Reason {
+        self.watch.reason()
+    }
+
     /// Streams the result of `statements` in the transaction that is open.
     pub fn answer(&self, statements: impl Statements, mut results: ResultSender) {
         let outcome = self.stream_all(statements, &mut results);
@@ -78,9 +89,8 @@ impl Job {
             if matches!(error, ReadError::Failed(_)) {
                 self.leases.borrow().iter().for_each(archive::Lease::distrust);
             }
-            match (self.watch.stopped(), error) {
-                (Some(Stopped::TimedOut(limit)), _) => ReadError::TimedOut(limit),
-                (Some(Stopped::Revoked), _) => ReadError::NoMemory,
+            match (self.watch.stopped().and_then(Stopped::error), error) {
+                (Some(stopped), _) => stopped,
                 // Others hold what it lacks: alone it may have enough.
                 (None, ReadError::OutOfMemory(_)) if self.active.has_company() => ReadError::NoMemory,
                 (_, error) => error,
@@ -114,7 +124,8 @@ impl Job {
         let schema = started.map_err(failed)?;
         results.open(&schema);
         let (mut unordered, mut rows) = (Vec::new(), 0);
-        let mut room = self.shared.gathered.try_reserve(0).map_err(|_| ReadError::NoMemory)?;
+        // Held until everything is passed on: what is in order is copied out of it.
+        let mut room = self.shared.gathered.empty();
         // The engine's own iterator panics on an error in the middle of a result.
         while let Some(batch) = compute.compute(|| running.step()).map_err(failed)? {
             let batch = RecordBatch::try_new(schema.clone(), batch.columns().to_vec()).map_err(broken)?;
@@ -136,8 +147,8 @@ impl Job {
         Ok(Done::Rows(rows))
     }
 
-    fn send(&self, results: &ResultSender, batch: RecordBatch) -> Result<(), ReadError> {
-        if self.watch.send(results.batches(), batch) { Ok(()) } else { Err(ReadError::Stopping) }
+    fn send(&self, results: &mut ResultSender, batch: RecordBatch) -> Result<(), ReadError> {
+        if results.send(batch, &self.watch, &self.active) { Ok(()) } else { Err(ReadError::Stopping) }
     }
 
     fn execute(&self, sql: &str) -> Result<(), ReadError> {

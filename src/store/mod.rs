@@ -38,6 +38,7 @@ mod rollup;
 pub mod schema;
 mod snapshot;
 mod space;
+mod stall;
 mod table_writer;
 mod text;
 mod transaction;

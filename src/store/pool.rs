@@ -7,7 +7,7 @@ use duckdb::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::batch::ReadError;
-use crate::budget::ReaderShares;
+use crate::budget::{ReaderShares, Responses, ResultRoom};
 
 /// How long a query may wait for a connection.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,6 +25,17 @@ pub enum Purpose {
     Reserved,
     /// Backups: transactions that are held open, one at a time.
     Held,
+}
+
+impl Purpose {
+    /// Room for the batches of a result. What clients share is for what clients read: the rows that users' SQL reads are used
+    /// by its worker, whose result has to find room itself.
+    pub(super) fn room(self, responses: &Responses) -> ResultRoom {
+        match self {
+            Self::Named | Self::Exports => ResultRoom::of(responses),
+            Self::Sql | Self::Reserved | Self::Held => ResultRoom::apart(responses),
+        }
+    }
 }
 
 /// All pools.
@@ -102,8 +113,11 @@ impl Pool {
         Ok(self.leased(permit.map_err(|_| ReadError::Busy)?.map_err(|_| ReadError::Stopping)?))
     }
 
-    /// A connection if one is free now.
-    pub fn try_lease(self: &Arc<Self>) -> Option<Lease> {
+    /// A second connection for a request, while at least half of them are free: a few requests never take all there are.
+    pub fn try_second(self: &Arc<Self>) -> Option<Lease> {
+        if self.free.available_permits() * 2 < self.all {
+            return None;
+        }
         self.free.clone().try_acquire_owned().ok().map(|permit| self.leased(permit))
     }
 

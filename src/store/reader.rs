@@ -1,6 +1,7 @@
 //! Queries against the database: each on a connection and in a transaction of its own, its result streamed.
 
 use std::cell::RefCell;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,13 +19,19 @@ use super::pool::{Lease, PATIENCE, Pools, Purpose, Usage};
 use super::results;
 use super::rollup::{Bounds, Rollups};
 use super::snapshot::{AllAtOnce, Snapshot, Statement, Statements};
+use super::stall::Stall;
 use super::transaction::ReadTransaction;
 use super::value::Value;
 use crate::archive::Files;
 use crate::batch::{BatchStream, ReadError};
-use crate::budget::{Budget, Responses};
+use crate::budget::{Budget, GRACE, Responses};
 use crate::tables::Table;
 use crate::time::Micros;
+
+/// Time between two looks for a query that can make way for one that waits for a connection.
+const LOOK: Duration = Duration::from_millis(100);
+/// Time after one was found until the next look: its connection comes back, though perhaps to somebody who waited longer.
+const SETTLING: Duration = Duration::from_millis(500);
 
 /// Reads from the database, through pools of connections. Clones share the pools.
 #[derive(Clone)]
@@ -108,6 +115,16 @@ impl Reader {
         self.shared.bounds.made().until(table)
     }
 
+    /// What responses hold on their way to clients.
+    pub fn responses(&self) -> &Responses {
+        &self.shared.responses
+    }
+
+    /// How many requests lost their connections because their clients took nothing while others waited.
+    pub fn displaced(&self) -> u64 {
+        self.shared.active.displaced()
+    }
+
     /// The connections that serve clients.
     pub fn usage(&self) -> Usage {
         self.pools.usage()
@@ -144,9 +161,9 @@ impl Reader {
         limit: Duration,
     ) -> Result<BatchStream, ReadError> {
         let abandoned = CancellationToken::new();
-        let job = self.job(self.pools.of(self.purpose).lease().await?, limit, &abandoned)?;
+        let job = self.job(self.lease().await?, limit, &abandoned, &Arc::default())?;
         let guard = abandoned.drop_guard();
-        let (sender, receiver) = results::channel();
+        let (sender, receiver) = results::channel(self.purpose.room(&self.shared.responses));
         tokio::task::spawn_blocking(move || job.run(statements, sender));
         receiver.stream(guard).await
     }
@@ -157,7 +174,7 @@ impl Reader {
         T: Send + 'static,
         Q: FnOnce(&Snapshot<'_>) -> Result<T, ReadError> + Send + 'static,
     {
-        let (lease, shared) = (self.pools.of(self.purpose).lease().await?, self.shared.clone());
+        let (lease, shared) = (self.lease().await?, self.shared.clone());
         let looked = tokio::task::spawn_blocking(move || {
             // Each statement is a transaction of its own.
             let made = shared.bounds.made();
@@ -172,25 +189,25 @@ impl Reader {
     /// While it is open, the database keeps what is replaced or deleted; checkpoints go on. [`ReadError::Busy`] says that
     /// no connection of this pool became free for some seconds.
     pub async fn begin(&self, limit: Duration) -> Result<ReadTransaction, ReadError> {
-        let lease = self.pools.of(self.purpose).lease().await?;
+        let lease = self.lease().await?;
         let mut begun = self.begin_all(vec![lease], limit).await?;
         begun.pop().ok_or_else(|| ReadError::Failed("a transaction has one connection".into()))
     }
 
-    /// Opens one transaction or, where a second connection is free at once, two that see one snapshot and run side by
+    /// Opens one transaction or, where enough connections are free, two that see one snapshot and run side by
     /// side. See [`Reader::begin`].
     pub async fn begin_pair(&self, limit: Duration) -> Result<Vec<ReadTransaction>, ReadError> {
-        let pool = self.pools.of(self.purpose);
-        let mut leases = vec![pool.lease().await?];
-        leases.extend(pool.try_lease());
+        let mut leases = vec![self.lease().await?];
+        leases.extend(self.pools.of(self.purpose).try_second());
         self.begin_all(leases, limit).await
     }
 
     async fn begin_all(&self, leases: Vec<Lease>, limit: Duration) -> Result<Vec<ReadTransaction>, ReadError> {
         let (mut jobs, mut guards) = (Vec::new(), Vec::new());
+        let stall = Arc::default();
         for lease in leases {
             let abandoned = CancellationToken::new();
-            jobs.push(self.job(lease, limit, &abandoned)?);
+            jobs.push(self.job(lease, limit, &abandoned, &stall)?);
             guards.push(abandoned.drop_guard());
         }
         let begun = tokio::task::spawn_blocking(move || match begin_together(&jobs.iter().collect::<Vec<_>>()) {
@@ -201,7 +218,8 @@ impl Reader {
             }
         });
         let jobs = begun.await.map_err(|error| ReadError::Failed(error.to_string()))??;
-        Ok(jobs.into_iter().zip(guards).map(|(job, guard)| ReadTransaction::serve(job, guard)).collect())
+        let serve = |(job, guard)| ReadTransaction::serve(job, guard, self.purpose, self.shared.responses.clone());
+        Ok(jobs.into_iter().zip(guards).map(serve).collect())
     }
 
     /// Whether the statement that `question` gives can be planned; why not is [`ReadError::Invalid`].
@@ -209,7 +227,7 @@ impl Reader {
     where
         Q: FnOnce(&Snapshot<'_>) -> Result<Arc<str>, ReadError> + Send + 'static,
     {
-        let (lease, shared) = (self.pools.of(self.purpose).lease().await?, self.shared.clone());
+        let (lease, shared) = (self.lease().await?, self.shared.clone());
         let planned = tokio::task::spawn_blocking(move || {
             let connection = lease.connection()?;
             let made = shared.bounds.made();
@@ -219,10 +237,33 @@ impl Reader {
         planned.await.unwrap_or_else(|error| Err(ReadError::Failed(error.to_string())))
     }
 
+    /// A connection, waiting for it for some seconds. Meanwhile the API's own queries make way whose clients take nothing of
+    /// what they asked for: those of users' SQL and backups wait for other things, and exports have connections of their own.
+    async fn lease(&self) -> Result<Lease, ReadError> {
+        let mut lease = pin!(self.pools.of(self.purpose).lease());
+        if self.purpose != Purpose::Named {
+            return lease.await;
+        }
+        let mut pause = LOOK;
+        loop {
+            match tokio::time::timeout(pause, lease.as_mut()).await {
+                Ok(lease) => return lease,
+                Err(_) if self.shared.active.displace_stalled(self.purpose, GRACE) => pause = SETTLING,
+                Err(_) => pause = LOOK,
+            }
+        }
+    }
+
     /// A query on a leased connection, which ends when `abandoned` is cancelled.
-    fn job(&self, lease: Lease, limit: Duration, abandoned: &CancellationToken) -> Result<Job, ReadError> {
-        let active = self.shared.active.enter(lease.purpose());
-        let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone(), active.revoked());
+    fn job(
+        &self,
+        lease: Lease,
+        limit: Duration,
+        abandoned: &CancellationToken,
+        stall: &Arc<Stall>,
+    ) -> Result<Job, ReadError> {
+        let active = self.shared.active.enter(lease.purpose(), stall);
+        let watch = Watch::start(lease.connection()?.interrupt_handle(), limit, abandoned.clone(), &active);
         Ok(Job::new(lease, watch, active, limit, self.shared.clone()))
     }
 

@@ -3,10 +3,13 @@
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::DropGuard;
 
+use super::interrupt::{Reason, Stopped};
 use super::job::Job;
-use super::results;
+use super::pool::Purpose;
+use super::results::{self, ResultReceiver, ResultSender};
 use super::snapshot::{AllAtOnce, Once, Snapshot, Statement, Statements};
 use crate::batch::{BatchStream, ReadError};
+use crate::budget::Responses;
 
 /// What the thread of a transaction is told to do.
 type Task = Box<dyn FnOnce(&Job) + Send>;
@@ -15,20 +18,25 @@ type Task = Box<dyn FnOnce(&Job) + Send>;
 /// running in it.
 pub struct ReadTransaction {
     tasks: mpsc::Sender<Task>,
+    purpose: Purpose,
+    responses: Responses,
+    /// Why it ended before its time.
+    reason: Reason,
     _abandon_when_dropped: DropGuard,
 }
 
 impl ReadTransaction {
     /// Serves a transaction that has begun, on a thread for blocking work, until its end.
-    pub(super) fn serve(job: Job, guard: DropGuard) -> Self {
+    pub(super) fn serve(job: Job, guard: DropGuard, purpose: Purpose, responses: Responses) -> Self {
         let (tasks, mut waiting) = mpsc::channel::<Task>(1);
+        let reason = job.reason();
         tokio::task::spawn_blocking(move || {
-            while let Some(task) = waiting.blocking_recv() {
+            while let Some(task) = job.next(&mut waiting) {
                 task(&job);
             }
             job.finish(true);
         });
-        Self { tasks, _abandon_when_dropped: guard }
+        Self { tasks, purpose, responses, reason, _abandon_when_dropped: guard }
     }
 
     /// Runs a statement and streams its result. The next one waits until this result has been read or dropped.
@@ -39,9 +47,9 @@ impl ReadTransaction {
     /// Runs statements one after the other, each made when it is its turn; their results, which must have one schema,
     /// stream as one.
     pub async fn ask(&self, statements: impl Statements + Send + 'static) -> Result<BatchStream, ReadError> {
-        let (sender, receiver) = results::channel();
+        let (sender, receiver) = self.channel();
         self.run(Box::new(move |job| job.answer(statements, sender))).await?;
-        receiver.stream(()).await
+        receiver.stream(()).await.map_err(|error| self.explain(error))
     }
 
     /// Runs a query whose statements are all made at its beginning; see [`ReadTransaction::ask`].
@@ -54,7 +62,7 @@ impl ReadTransaction {
 
     /// The same as [`ReadTransaction::ask`], for the last time: the transaction ends with the stream.
     pub async fn into_result(self, statements: impl Statements + Send + 'static) -> Result<BatchStream, ReadError> {
-        let (sender, receiver) = results::channel();
+        let (sender, receiver) = self.channel();
         self.run(Box::new(move |job| job.answer(statements, sender))).await?;
         receiver.stream(self).await
     }
@@ -77,11 +85,20 @@ impl ReadTransaction {
         // An error means that nobody waits for the answer.
         let look = move |job: &Job| drop(answer.send(job.snapshot().and_then(|snapshot| question(&snapshot))));
         self.run(Box::new(look)).await?;
-        answered.await.map_err(|_| ended())?
+        answered.await.map_err(|_| self.explain(ended()))?
     }
 
     async fn run(&self, task: Task) -> Result<(), ReadError> {
-        self.tasks.send(task).await.map_err(|_| ended())
+        self.tasks.send(task).await.map_err(|_| self.explain(ended()))
+    }
+
+    fn channel(&self) -> (ResultSender, ResultReceiver) {
+        results::channel(self.purpose.room(&self.responses))
+    }
+
+    /// Tells an error from what the transaction was stopped for.
+    fn explain(&self, error: ReadError) -> ReadError {
+        self.reason.stopped().and_then(Stopped::error).unwrap_or(error)
     }
 }
 

@@ -89,6 +89,11 @@ impl RowWriter {
             out.push(b'}');
             self.next_row += 1;
         }
+        drop(columns);
+        if self.next_row >= batch.num_rows() {
+            // Whoever asks for the next one holds this one no more.
+            self.batch = None;
+        }
         Ok((self.next_row - first) as u64)
     }
 }

@@ -81,6 +81,6 @@ impl Session {
             let _abandon_when_dropped = &guard;
             batch.inspect_err(|error| workers.stopped().note(error))
         });
-        Ok(BatchStream::new(schema, stream))
+        Ok(BatchStream::counted(schema, stream))
     }
 }

@@ -87,6 +87,19 @@ fn readers(state: &AppState, measured: Option<&Measured>, text: &mut Exposition)
     let usage = state.store.reader.usage();
     text.gauge("observability_readers_in_use", "Questions that are being answered.", one(usage.used as f64));
     text.gauge("observability_readers_limit", "How many may be at one time.", one(usage.all as f64));
+    let displaced = state.store.reader.displaced() as f64;
+    text.counter(
+        "observability_readers_displaced_total",
+        "Requests that lost their readers: their clients took nothing while others waited.",
+        one(displaced),
+    );
+    let results = state.store.responses.batches();
+    text.gauge("observability_results_bytes", "Results that are not encoded yet.", one(results.used() as f64));
+    text.gauge(
+        "observability_results_bytes_limit",
+        "How many bytes of them there may be.",
+        one(results.limit() as f64),
+    );
     let memory = measured.map(|measured| measured.memory_bytes as f64);
     text.gauge("observability_database_memory_bytes", "Memory of the database for its buffers.", one(memory));
     let limit = state.settings.store.memory().engine as f64;

@@ -22,6 +22,7 @@ use super::deadline::Deadline;
 use super::process::{Process, Worker, Workers};
 use super::wire::{Query, ToWorker, frame};
 use crate::batch::ReadError;
+use crate::budget::{BatchRoom, ResultRoom};
 use crate::store::Reader;
 use results::Results;
 use scans::Scans;
@@ -43,12 +44,15 @@ pub struct Conversation {
     pub max_rows: usize,
 }
 
+/// Rows of a result, and the room that they take.
+pub type Counted = (RecordBatch, Option<BatchRoom>);
+
 /// Where the result goes.
 pub struct Client {
     /// Told the schema with the first rows, or that there is no result.
     pub opening: Option<oneshot::Sender<Result<SchemaRef, ReadError>>>,
     /// The rows.
-    pub batches: mpsc::Sender<Result<RecordBatch, ReadError>>,
+    pub batches: mpsc::Sender<Result<Counted, ReadError>>,
 }
 
 /// How a worker ended its part.
@@ -90,7 +94,9 @@ impl Conversation {
         }
         let (requests, received) = mpsc::unbounded_channel();
         let client_waits = AtomicBool::new(false);
-        let mut results = Results { input, requests, client_waits: &client_waits, max_rows: self.max_rows };
+        let room = ResultRoom::of(self.reader.responses());
+        let (deadline, max_rows) = (self.deadline, self.max_rows);
+        let mut results = Results { input, requests, room, deadline, client_waits: &client_waits, max_rows };
         let mut scans = pin!(Scans::new(&self.reader, output, received, &client_waits, self.deadline).serve());
         let working = async {
             tokio::select! {

@@ -1,13 +1,21 @@
 //! The rows of a result, from the worker to the client.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
 
 use super::{Client, Ended};
 use crate::batch::ReadError;
+use crate::budget::{BatchRoom, ResultRoom};
+use crate::query::sql::deadline::Deadline;
 use crate::query::sql::wire::{FromWorker, LARGEST_ROWS, decode, frame};
+
+/// How long a result may wait for room that others hold.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What is left of the time of a query that waits for room, so that it is told why there is no result.
+const MARGIN: Duration = Duration::from_millis(100);
 
 /// Passes on what a worker says.
 pub struct Results<'a, I> {
@@ -15,7 +23,11 @@ pub struct Results<'a, I> {
     pub input: &'a mut I,
     /// Where requests for rows of the store go.
     pub requests: mpsc::UnboundedSender<FromWorker>,
-    /// Whether the client is what the query waits for.
+    /// Room for its rows until they are encoded.
+    pub room: ResultRoom,
+    /// When the result has to be complete.
+    pub deadline: Deadline,
+    /// Whether the client, or room for its rows, is what the query waits for.
     pub client_waits: &'a AtomicBool,
     /// Rows that the result may have.
     pub max_rows: usize,
@@ -26,7 +38,10 @@ impl<I: AsyncRead + Unpin> Results<'_, I> {
     pub async fn pass_on(&mut self, client: &mut Client) -> Result<Ended, ReadError> {
         let mut left = self.max_rows;
         loop {
-            let Ok((message, rows)) = frame::receive(self.input, LARGEST_ROWS).await else { return Ok(Ended::Lost) };
+            let Ok(announced) = frame::announced(self.input, LARGEST_ROWS).await else { return Ok(Ended::Lost) };
+            // What is decoded lies in the bytes that were received.
+            let room = if announced.rows > 0 { Some(self.room_for(announced.rows).await?) } else { None };
+            let Ok((message, rows)) = frame::receive_rest(self.input, announced).await else { return Ok(Ended::Lost) };
             match message {
                 FromWorker::Rows => {
                     let (schema, rows) = decode(rows)?;
@@ -38,7 +53,7 @@ impl<I: AsyncRead + Unpin> Results<'_, I> {
                     }
                     let Some(rows) = rows else { continue };
                     self.client_waits.store(true, Ordering::Relaxed);
-                    client.batches.send(Ok(rows)).await.map_err(|_| ReadError::Stopping)?;
+                    client.batches.send(Ok((rows, room))).await.map_err(|_| ReadError::Stopping)?;
                     self.client_waits.store(false, Ordering::Relaxed);
                 }
                 FromWorker::Done => return Ok(Ended::Said(Ok(()))),
@@ -47,6 +62,20 @@ impl<I: AsyncRead + Unpin> Results<'_, I> {
                 request => self.ask(request),
             }
         }
+    }
+
+    /// Room for `rows` bytes, waiting for it.
+    async fn room_for(&mut self, rows: usize) -> Result<BatchRoom, ReadError> {
+        let rows = rows as u64;
+        if let Some(room) = self.room.try_take(rows) {
+            return Ok(room);
+        }
+        self.client_waits.store(true, Ordering::Relaxed);
+        let own = self.room.own(rows, self.deadline.remaining() + MARGIN).await.map_err(|_| ReadError::NoMemory)?;
+        let patience = PATIENCE.min(self.deadline.remaining().saturating_sub(MARGIN));
+        let room = self.room.shared(own, rows, patience).await.map_err(|_| ReadError::NoMemory)?;
+        self.client_waits.store(false, Ordering::Relaxed);
+        Ok(room)
     }
 
     /// Waits until the worker says, after the result, that nothing runs any more. False when it says something else.

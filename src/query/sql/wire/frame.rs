@@ -37,14 +37,35 @@ pub fn read<M: DeserializeOwned>(input: &mut impl Read) -> io::Result<Option<(M,
     Ok(Some((serde_json::from_slice(&message)?, rows)))
 }
 
+/// What follows in a frame, for which nothing has been allocated yet.
+pub struct Announced {
+    message: usize,
+    /// Bytes of its rows.
+    pub rows: usize,
+}
+
+/// Reads how long the next frame is, whose rows take at most `most` bytes.
+pub async fn announced(input: &mut (impl AsyncRead + Unpin), most: usize) -> io::Result<Announced> {
+    let mut prefix = [0; PREFIX_BYTES];
+    input.read_exact(&mut prefix).await?;
+    let (message, rows) = lengths(prefix, most)?;
+    Ok(Announced { message, rows })
+}
+
 /// Reads a frame whose rows take at most `most` bytes.
 pub async fn receive<M: DeserializeOwned>(
     input: &mut (impl AsyncRead + Unpin),
     most: usize,
 ) -> io::Result<(M, Vec<u8>)> {
-    let mut prefix = [0; PREFIX_BYTES];
-    input.read_exact(&mut prefix).await?;
-    let (message, rows) = lengths(prefix, most)?;
+    let announced = announced(input, most).await?;
+    receive_rest(input, announced).await
+}
+
+/// Reads the rest of a frame.
+pub async fn receive_rest<M: DeserializeOwned>(
+    input: &mut (impl AsyncRead + Unpin),
+    Announced { message, rows }: Announced,
+) -> io::Result<(M, Vec<u8>)> {
     let (mut message, mut rows) = (vec![0; message], vec![0; rows]);
     input.read_exact(&mut message).await?;
     input.read_exact(&mut rows).await?;
