@@ -8,6 +8,7 @@
 mod batches;
 #[path = "../common/mod.rs"]
 mod common;
+mod unread;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
