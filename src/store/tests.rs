@@ -245,3 +245,25 @@ async fn a_file_with_other_columns_is_refused() {
     let refused = Store::open(&settings).err().unwrap();
     assert!(matches!(refused, StoreError::SchemaMismatch { table: "trades", .. }), "{refused}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_reads_is_bounded_and_makes_way_for_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(&StoreSettings { readers: 1, ..settings(directory.path()) }).unwrap();
+    let (reader, responses) = (store.reader(), store.responses());
+    let wide = "SELECT repeat('x', 1000) || range AS s FROM range(100000)";
+    let mut unread = reader.query(wide, Vec::new(), LIMIT).await.unwrap();
+    assert_eq!(responses.batches().used(), 0, "nothing has been asked for");
+    unread.try_next().await.unwrap().unwrap();
+    // Another one gets its connection, which is the only one.
+    assert_eq!(read(&store, "SELECT 1").await.len(), 1);
+    let held = responses.batches().used();
+    assert!(held > 0 && held <= responses.one_result().limit(), "{held}");
+    let rest: Result<Vec<_>, _> = unread.try_collect().await;
+    assert_eq!(rest.err(), Some(ReadError::Stalled(crate::budget::GRACE)));
+    let idle = reader.begin(LIMIT).await.unwrap();
+    assert_eq!(read(&store, "SELECT 1").await.len(), 1);
+    let outcome = idle.query(Statement::new("SELECT 1", Vec::new())).await;
+    assert_eq!(outcome.err(), Some(ReadError::Stalled(crate::budget::GRACE)));
+    assert_eq!((reader.displaced(), responses.batches().used()), (2, 0));
+}
