@@ -11,8 +11,8 @@ use crate::tables::{TIME_COLUMN, column};
 
 /// Rows of an ordered batch, or a few more.
 const ROWS: usize = 8_192;
-/// About how many bytes it may have; of wide rows there are fewer in it.
-const BYTES: usize = 2 << 20;
+/// About how many bytes an ordered batch may have; of wide rows there are fewer in it.
+const ORDERED_BYTES: usize = 2 << 20;
 /// Runs of this many rows on average are copied as they are; shorter ones row by row.
 const LONG: usize = 4;
 
@@ -25,7 +25,7 @@ type Run = (usize, Range<usize>);
 pub fn newest_first(
     batches: Vec<RecordBatch>,
     label: Option<&str>,
-) -> Result<impl Iterator<Item = Result<RecordBatch, ArrowError>> + use<>, ArrowError> {
+) -> Result<impl ExactSizeIterator<Item = Result<RecordBatch, ArrowError>> + use<>, ArrowError> {
     let order = order(&batches, label)?;
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
     let are_long = rows >= LONG * order.len();
@@ -34,7 +34,7 @@ pub fn newest_first(
         (0..first.num_columns()).map(column).collect()
     });
     let bytes: usize = batches.iter().map(RecordBatch::get_array_memory_size).sum();
-    let most_rows = (BYTES / (bytes / rows.max(1)).max(1)).clamp(1, ROWS);
+    let most_rows = (ORDERED_BYTES / (bytes / rows.max(1)).max(1)).clamp(1, ROWS);
     Ok(parts(order, most_rows).into_iter().map(move |runs| {
         if are_long {
             return copied(&batches, &columns, &runs);
@@ -157,7 +157,7 @@ mod tests {
         let wide = "x".repeat(4_096);
         let wide: Vec<(i64, &str)> = (0..2_000).map(|time| (time, wide.as_str())).collect();
         let parts: Vec<_> = newest_first(vec![batch(&wide)], Some("symbol")).unwrap().map(Result::unwrap).collect();
-        assert!(parts.iter().all(|part| part.get_array_memory_size() <= 2 * BYTES), "{}", parts.len());
+        assert!(parts.iter().all(|part| part.get_array_memory_size() <= 2 * ORDERED_BYTES), "{}", parts.len());
         assert_eq!(parts.iter().map(RecordBatch::num_rows).sum::<usize>(), 2_000);
         let many: Vec<(i64, &str)> = (0..20_000).map(|time| (time, "a")).collect();
         let rows = ordered(vec![batch(&many)]);

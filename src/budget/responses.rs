@@ -25,6 +25,8 @@ const REQUEST: u64 = 8 << 10;
 const LEAST_REQUESTS: u64 = 64;
 /// Part of the batches that one result may hold.
 const RESULT_PART: u64 = 8;
+/// The same for a result whose query holds a process as long as it waits.
+const LARGE_RESULT_PART: u64 = 2;
 
 /// What all responses hold. Clones share it.
 #[derive(Clone)]
@@ -89,7 +91,16 @@ impl Responses {
 
     /// A budget for the batches of one result: nobody may hold all that there is.
     pub fn one_result(&self) -> Budget {
-        Budget::new("memory for one result", (self.batches.limit() / RESULT_PART).max(1))
+        self.part(RESULT_PART)
+    }
+
+    /// The same for a result whose query holds much until all of it has been passed on.
+    pub fn one_large_result(&self) -> Budget {
+        self.part(LARGE_RESULT_PART)
+    }
+
+    fn part(&self, part: u64) -> Budget {
+        Budget::new("memory for one result", (self.batches.limit() / part).max(1))
     }
 
     /// Takes `amount` of a budget, waiting up to `patience`; meanwhile those make room that wait for their clients. More than

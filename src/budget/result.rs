@@ -24,6 +24,12 @@ impl ResultRoom {
         Self { own: responses.one_result(), shared: Some(responses.clone()) }
     }
 
+    /// For a result of users' SQL on its way to a client. It may hold more: as long as it waits, its worker does, of which there
+    /// are few.
+    pub fn of_worker(responses: &Responses) -> Self {
+        Self { own: responses.one_large_result(), shared: Some(responses.clone()) }
+    }
+
     /// For a result that this program reads itself, as fast as it can: it takes no part in what clients share.
     pub fn apart(responses: &Responses) -> Self {
         Self { own: responses.one_result(), shared: None }

@@ -17,6 +17,7 @@ use super::snapshot::{Done, NewestFirst, Snapshot, Statement, Statements};
 use super::value::bind;
 use crate::archive;
 use crate::batch::{ReadError, newest_first};
+use crate::budget::BatchRoom;
 
 /// A connection, and what belongs to its transaction.
 pub(super) struct Job {
@@ -139,16 +140,32 @@ impl Job {
             }
             unordered.push(batch);
         }
+        // What the engine holds of the statement is of no use to a client that reads slowly.
+        drop(running);
         if let Some(NewestFirst { label, .. }) = statement.newest_first {
-            newest_first(unordered, label)
-                .map_err(broken)?
-                .try_for_each(|batch| self.send(results, batch.map_err(broken)?))?;
+            let mut ordered = newest_first(unordered, label).map_err(broken)?;
+            let each = room.amount() / ordered.len().max(1) as u64;
+            while ordered.len() > 0 {
+                let taken = self.reserve(results, each)?;
+                if let Some(batch) = ordered.next() {
+                    self.pass_on(results, batch.map_err(broken)?, taken)?;
+                }
+            }
         }
         Ok(Done::Rows(rows))
     }
 
     fn send(&self, results: &mut ResultSender, batch: RecordBatch) -> Result<(), ReadError> {
-        if results.send(batch, &self.watch, &self.active) { Ok(()) } else { Err(ReadError::Stopping) }
+        let room = self.reserve(results, batch.get_array_memory_size() as u64)?;
+        self.pass_on(results, batch, room)
+    }
+
+    fn reserve(&self, results: &mut ResultSender, amount: u64) -> Result<BatchRoom, ReadError> {
+        results.reserve(amount, &self.watch, &self.active).ok_or(ReadError::Stopping)
+    }
+
+    fn pass_on(&self, results: &ResultSender, batch: RecordBatch, room: BatchRoom) -> Result<(), ReadError> {
+        results.send(batch, room, &self.watch, &self.active).ok_or(ReadError::Stopping)
     }
 
     fn execute(&self, sql: &str) -> Result<(), ReadError> {

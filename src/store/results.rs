@@ -66,23 +66,20 @@ impl ResultSender {
         }
     }
 
-    /// Passes a batch on, waiting for room; false when the query must end instead. For use off the runtime.
-    pub fn send(&mut self, batch: RecordBatch, watch: &Watch, active: &ActiveQuery) -> bool {
-        self.pass_on(batch, watch, active).is_some()
-    }
-
-    fn pass_on(&mut self, batch: RecordBatch, watch: &Watch, active: &ActiveQuery) -> Option<()> {
+    /// Waits for room for a batch of `amount` bytes; `None` when the query must end instead. For use off the runtime.
+    pub fn reserve(&mut self, amount: u64, watch: &Watch, active: &ActiveQuery) -> Option<BatchRoom> {
         if let Some(wanted) = self.wanted.take() {
             active.wait_for_client(|| watch.wait(wanted))?.ok()?;
         }
-        let amount = batch.get_array_memory_size() as u64;
-        let room = match self.room.try_take(amount) {
-            Some(room) => room,
-            None => {
-                let own = active.wait_for_client(|| self.unless_unwanted(watch, self.room.own(amount, ENDLESS)))?;
-                self.unless_unwanted(watch, self.room.shared(own.ok()?, amount, ENDLESS))?.ok()?
-            }
-        };
+        if let Some(room) = self.room.try_take(amount) {
+            return Some(room);
+        }
+        let own = active.wait_for_client(|| self.unless_unwanted(watch, self.room.own(amount, ENDLESS)))?;
+        self.unless_unwanted(watch, self.room.shared(own.ok()?, amount, ENDLESS))?.ok()
+    }
+
+    /// Passes a batch on; `None` when the query must end instead. For use off the runtime.
+    pub fn send(&self, batch: RecordBatch, room: BatchRoom, watch: &Watch, active: &ActiveQuery) -> Option<()> {
         match self.batches.try_send((batch, room)) {
             Err(mpsc::error::TrySendError::Full(counted)) => {
                 active.wait_for_client(|| watch.wait(self.batches.send(counted)))?.ok()

@@ -150,6 +150,18 @@ async fn results_of_sql_that_nobody_reads_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_result_nobody_reads_goes_to_others() {
+    // With this little memory there is one.
+    let server = with_long_labels(&[]).await;
+    let mut held = ask(&server, "/api/sql", &json!({"sql": "SELECT * FROM market_data"})).await;
+    held.read_exact(&mut [0; 12]).await.unwrap();
+    let other = async || (server.post("/api/sql", &json!({"sql": "SELECT 1 AS n"})).await.status == 200).then_some(());
+    assert!(other().await.is_none(), "it has a moment");
+    eventually_within(Duration::from_secs(6), "others have their turn", other).await;
+    assert!(server.log().contains("others wait for its worker"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn everything_that_nobody_reads_together_stays_within_the_memory() {
     let server = with_long_labels(&[]).await;
     let export = async || {

@@ -22,7 +22,7 @@ use super::deadline::Deadline;
 use super::process::{Process, Worker, Workers};
 use super::wire::{Query, ToWorker, frame};
 use crate::batch::ReadError;
-use crate::budget::{BatchRoom, ResultRoom};
+use crate::budget::{BatchRoom, GRACE, ResultRoom};
 use crate::store::Reader;
 use results::Results;
 use scans::Scans;
@@ -94,10 +94,11 @@ impl Conversation {
         }
         let (requests, received) = mpsc::unbounded_channel();
         let client_waits = AtomicBool::new(false);
-        let room = ResultRoom::of(self.reader.responses());
-        let (deadline, max_rows) = (self.deadline, self.max_rows);
-        let mut results = Results { input, requests, room, deadline, client_waits: &client_waits, max_rows };
-        let mut scans = pin!(Scans::new(&self.reader, output, received, &client_waits, self.deadline).serve());
+        let room = ResultRoom::of_worker(self.reader.responses());
+        let (deadline, max_rows, progress) = (self.deadline, self.max_rows, self.workers.begin());
+        let client_waits = &client_waits;
+        let mut results = Results { input, requests, room, deadline, progress: &progress, client_waits, max_rows };
+        let mut scans = pin!(Scans::new(&self.reader, output, received, client_waits, self.deadline).serve());
         let working = async {
             tokio::select! {
                 ended = results.pass_on(&mut client) => ended,
@@ -107,6 +108,7 @@ impl Conversation {
         };
         let ended = tokio::select! {
             ended = self.deadline.bound(working) => ended.and_then(|ended| ended),
+            () = progress.displaced() => Err(ReadError::Stalled(GRACE)),
             () = abandoned.cancelled() => return After { keep: false, untold: None },
         };
         let said = match ended {

@@ -10,6 +10,7 @@ use super::{Client, Ended};
 use crate::batch::ReadError;
 use crate::budget::{BatchRoom, ResultRoom};
 use crate::query::sql::deadline::Deadline;
+use crate::query::sql::process::Progress;
 use crate::query::sql::wire::{FromWorker, LARGEST_ROWS, decode, frame};
 
 /// How long a result may wait for room that others hold.
@@ -27,6 +28,8 @@ pub struct Results<'a, I> {
     pub room: ResultRoom,
     /// When the result has to be complete.
     pub deadline: Deadline,
+    /// Told when it waits for the client alone.
+    pub progress: &'a Progress,
     /// Whether the client, or room for its rows, is what the query waits for.
     pub client_waits: &'a AtomicBool,
     /// Rows that the result may have.
@@ -53,7 +56,10 @@ impl<I: AsyncRead + Unpin> Results<'_, I> {
                     }
                     let Some(rows) = rows else { continue };
                     self.client_waits.store(true, Ordering::Relaxed);
-                    client.batches.send(Ok((rows, room))).await.map_err(|_| ReadError::Stopping)?;
+                    self.progress
+                        .wait_for_client(client.batches.send(Ok((rows, room))))
+                        .await
+                        .map_err(|_| ReadError::Stopping)?;
                     self.client_waits.store(false, Ordering::Relaxed);
                 }
                 FromWorker::Done => return Ok(Ended::Said(Ok(()))),
@@ -71,7 +77,8 @@ impl<I: AsyncRead + Unpin> Results<'_, I> {
             return Ok(room);
         }
         self.client_waits.store(true, Ordering::Relaxed);
-        let own = self.room.own(rows, self.deadline.remaining() + MARGIN).await.map_err(|_| ReadError::NoMemory)?;
+        let own = self.room.own(rows, self.deadline.remaining() + MARGIN);
+        let own = self.progress.wait_for_client(own).await.map_err(|_| ReadError::NoMemory)?;
         let patience = PATIENCE.min(self.deadline.remaining().saturating_sub(MARGIN));
         let room = self.room.shared(own, rows, patience).await.map_err(|_| ReadError::NoMemory)?;
         self.client_waits.store(false, Ordering::Relaxed);

@@ -1,20 +1,23 @@
 //! How many queries run at one time, and with how much memory.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::{Launcher, Worker};
+use super::{Launcher, Progress, Worker};
 use crate::batch::ReadError;
-use crate::budget::Budget;
+use crate::budget::{Budget, GRACE};
 use crate::config::QuerySettings;
 use crate::query::sql::figures::{Stopped, Usage};
 use crate::query::sql::worker::Allowance;
 
 /// How long a query waits for its turn before it is told to come back.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Time between two looks for a query that can make way for one that waits for its turn.
+const LOOK: Duration = Duration::from_millis(100);
 /// Below this a worker has little room for rows beside what it always holds: there are fewer places instead. An idle worker
 /// with more is ended rather than kept.
 const LEAST_BYTES: u64 = 64 << 20;
@@ -35,6 +38,8 @@ pub struct Workers {
     /// What a query is promised.
     share: u64,
     idle: Mutex<Vec<Worker>>,
+    /// The queries that run.
+    running: Mutex<Vec<Weak<Progress>>>,
     /// Told whenever a worker becomes idle.
     became_idle: Notify,
     stopped: Stopped,
@@ -53,6 +58,7 @@ impl Workers {
             memory: Budget::new("the memory of users' SQL", all),
             share: all / places as u64,
             idle: Mutex::default(),
+            running: Mutex::default(),
             became_idle: Notify::new(),
             stopped: Stopped::default(),
         })
@@ -61,8 +67,7 @@ impl Workers {
     /// A worker for one query; [`ReadError::Busy`] when there is no place for a while.
     pub async fn take(&self) -> Result<Worker, ReadError> {
         let until = Instant::now() + PATIENCE;
-        let place = tokio::time::timeout_at(until, self.places.clone().acquire_owned()).await;
-        let place = place.map_err(|_| ReadError::Busy)?.map_err(|_| ReadError::Stopping)?;
+        let place = self.place(until).await?;
         let mut idle = self.find_idle().await;
         if let Some(worker) = &mut idle {
             // What it takes is part of what the query is promised.
@@ -78,6 +83,45 @@ impl Workers {
             }
             None => self.launcher.launch(self.allowance(), place, memory),
         }
+    }
+
+    /// A query begins. Its client's turn is over when others need its worker.
+    pub fn begin(&self) -> Arc<Progress> {
+        let progress = Arc::new(Progress::default());
+        let mut running = self.running();
+        running.retain(|running| running.strong_count() > 0);
+        running.push(Arc::downgrade(&progress));
+        progress
+    }
+
+    /// A place, waiting for it. Meanwhile a query makes way whose client takes nothing of its result.
+    async fn place(&self, until: Instant) -> Result<OwnedSemaphorePermit, ReadError> {
+        let mut place = pin!(self.places.clone().acquire_owned());
+        loop {
+            let look = until.min(Instant::now() + LOOK);
+            match tokio::time::timeout_at(look, place.as_mut()).await {
+                Ok(place) => return place.map_err(|_| ReadError::Stopping),
+                Err(_) if look >= until => return Err(ReadError::Busy),
+                Err(_) => self.displace_stalled(),
+            }
+        }
+    }
+
+    /// Ends the query that has waited longest for its client, if one has for a while.
+    fn displace_stalled(&self) {
+        let running: Vec<_> = self.running().iter().filter_map(Weak::upgrade).collect();
+        let stalled =
+            running.iter().filter_map(|query| Some((query.stalled().filter(|stalled| *stalled >= GRACE)?, query)));
+        let Some((stalled, longest)) = stalled.max_by_key(|(stalled, _)| *stalled) else { return };
+        tracing::warn!(
+            seconds = stalled.as_secs_f64(),
+            "a query of users' SQL was stopped: its client takes nothing of its result, and others wait for its worker"
+        );
+        longest.displace();
+    }
+
+    fn running(&self) -> MutexGuard<'_, Vec<Weak<Progress>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps a worker that is idle for the next query, unless it has become large.
