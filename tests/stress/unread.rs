@@ -113,7 +113,7 @@ async fn requests_that_nobody_reads_leave_the_api_to_others() {
         let asked = Instant::now();
         let (trades, summary, history) = tokio::join!(
             server.get("/api/trades/?limit=5"),
-            server.get("/api/trades/statistics"),
+            server.get("/api/trades/stats/summary"),
             server.post("/api/metrics/history", &day)
         );
         for answer in [trades, summary, history] {
