@@ -15,7 +15,7 @@ const LABELS: usize = 250;
 const ROWS: usize = 16_000;
 const MEMORY: u64 = 512 << 20;
 /// How long a client that reads nothing waits before it asks again.
-const AGAIN: Duration = Duration::from_secs(3);
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// A server whose series have labels of nearly a thousand characters: a few rows take much room.
 async fn with_long_labels(arguments: &[&str]) -> Server {
