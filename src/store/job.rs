@@ -201,6 +201,9 @@ pub(super) fn failed(error: duckdb::Error) -> ReadError {
     let text = error.to_string();
     if text.starts_with("Out of Memory Error") {
         ReadError::OutOfMemory(text)
+    } else if text.contains("Current transaction is aborted") {
+        // Only a lack of memory aborts one that reads. The statement before this one was given up before it could tell.
+        ReadError::NoMemory
     } else if ["Conversion Error", "Out of Range Error"].iter().any(|kind| text.starts_with(kind)) {
         // The values do not fit what was asked of them, which another query can avoid.
         ReadError::Invalid(text)
