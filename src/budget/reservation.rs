@@ -11,11 +11,11 @@ use tokio::time::Instant;
 #[derive(Clone)]
 pub struct Budget {
     shared: Arc<Shared>,
+    limit: u64,
 }
 
 struct Shared {
     name: &'static str,
-    limit: u64,
     used: AtomicU64,
     /// Told whenever something is given back.
     returned: Notify,
@@ -43,18 +43,24 @@ impl Exhausted {
 /// A part of a [`Budget`], given back when it is dropped.
 pub struct Reservation {
     shared: Arc<Shared>,
+    limit: u64,
     amount: u64,
 }
 
 impl Budget {
     /// `limit` units of what `name` says.
     pub fn new(name: &'static str, limit: u64) -> Self {
-        Self { shared: Arc::new(Shared { name, limit, used: AtomicU64::new(0), returned: Notify::new() }) }
+        Self { shared: Arc::new(Shared { name, used: AtomicU64::new(0), returned: Notify::new() }), limit }
+    }
+
+    /// The same budget for those who leave half of it to others: they get nothing while half of it is taken, by whomever.
+    pub fn first_half(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), limit: self.limit / 2 }
     }
 
     /// How much there is in all.
     pub fn limit(&self) -> u64 {
-        self.shared.limit
+        self.limit
     }
 
     /// How much is taken now.
@@ -64,7 +70,7 @@ impl Budget {
 
     /// A reservation of nothing yet.
     pub fn empty(&self) -> Reservation {
-        Reservation { shared: Arc::clone(&self.shared), amount: 0 }
+        Reservation { shared: Arc::clone(&self.shared), limit: self.limit, amount: 0 }
     }
 
     /// Takes `amount` if it is there now.
@@ -90,7 +96,7 @@ impl Reservation {
 
     /// Takes `more` if it is there now; otherwise the reservation stays as it is.
     pub fn try_grow(&mut self, more: u64) -> Result<(), Exhausted> {
-        self.shared.take(more, self.amount)?;
+        self.shared.take(more, self.amount, self.limit)?;
         self.amount += more;
         Ok(())
     }
@@ -115,7 +121,7 @@ impl Reservation {
 
     /// The whole of it, for another holder; this one keeps nothing.
     pub fn take(&mut self) -> Self {
-        Self { shared: Arc::clone(&self.shared), amount: std::mem::take(&mut self.amount) }
+        Self { shared: Arc::clone(&self.shared), limit: self.limit, amount: std::mem::take(&mut self.amount) }
     }
 
     /// Gives back `less` of it, at most all.
@@ -134,12 +140,12 @@ impl Drop for Reservation {
 
 impl Shared {
     /// `held` is what the reservation already has.
-    fn take(&self, amount: u64, held: u64) -> Result<(), Exhausted> {
+    fn take(&self, amount: u64, held: u64, limit: u64) -> Result<(), Exhausted> {
         let taken = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
-            used.checked_add(amount).filter(|used| *used <= self.limit)
+            used.checked_add(amount).filter(|used| *used <= limit)
         });
         let wanted = amount.saturating_add(held);
-        taken.map(drop).map_err(|_| Exhausted { name: self.name, wanted, limit: self.limit })
+        taken.map(drop).map_err(|_| Exhausted { name: self.name, wanted, limit })
     }
 
     fn give_back(&self, amount: u64) {
@@ -167,6 +173,18 @@ mod tests {
         let second = budget.try_reserve(3).unwrap();
         drop((first, second));
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn half_is_left_to_others() {
+        let budget = Budget::new("memory", 10);
+        let half = budget.first_half();
+        let crowd = half.try_reserve(5).unwrap();
+        assert!(half.try_reserve(1).is_err());
+        let _other = budget.try_reserve(5).unwrap();
+        drop(crowd);
+        assert_eq!((half.used(), half.limit()), (5, 5));
+        assert!(half.try_reserve(1).is_err(), "it does not matter who has taken half");
     }
 
     #[tokio::test]

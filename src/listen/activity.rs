@@ -64,9 +64,9 @@ impl Activity {
         })
     }
 
-    /// A request has come.
-    pub(super) fn begin(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+    /// A request has come. Whether another is under way.
+    pub(super) fn begin(&self) -> bool {
+        self.requests.fetch_add(1, Ordering::Relaxed) > 0
     }
 
     /// The socket has the last byte of an answer, or it was given up.
@@ -208,8 +208,8 @@ mod tests {
     #[tokio::test]
     async fn a_cut_answer_ends_its_connection_once_the_others_have_ended() {
         let (activity, responses) = activity();
-        activity.begin();
-        activity.begin();
+        assert!(!activity.begin(), "it is the first");
+        assert!(activity.begin());
         activity.cut();
         activity.retired().await;
         assert!(tokio::time::timeout(PATIENCE, activity.overdue(PATIENCE)).await.is_err(), "one is under way");

@@ -19,7 +19,7 @@ use super::admission::{Connections, Place};
 use super::exchange::Exchange;
 use super::outgoing::{Outgoing, TurnedAway};
 use super::socket::Socket;
-use super::{HANDSHAKE, Overloaded, PATIENCE, SHORT_PATIENCE};
+use super::{HANDSHAKE, Multiplexed, Overloaded, PATIENCE, SHORT_PATIENCE};
 
 /// The longest head of a request, and what is read or written in one piece.
 const BUFFER: usize = 32 << 10;
@@ -29,6 +29,9 @@ const STREAMS: u32 = 32;
 const HEADERS: u32 = 16 << 10;
 /// What may wait to be sent for one of them.
 const SEND_BUFFER: usize = 64 << 10;
+/// What a client may send of the bodies of all its requests before they are read, which is not counted: enough for an upload
+/// at the pace of a local network, and little where thousands of connections do it.
+const WINDOW: u32 = 256 << 10;
 /// HTTP/2 pings: a peer that is gone is noticed.
 const PING: Duration = Duration::from_secs(20);
 /// How long a connection that is to be closed may take for its farewell.
@@ -85,6 +88,9 @@ where
     {
         let service = service_fn(|mut request: Request<Incoming>| {
             let exchange = Exchange::begin(activity);
+            if exchange.multiplexed {
+                request.extensions_mut().insert(Multiplexed);
+            }
             if overloaded {
                 request.extensions_mut().insert(Overloaded);
                 // One answer, in HTTP/2 as well, which has no header to say so.
@@ -148,6 +154,8 @@ fn protocol() -> Builder<TokioExecutor> {
         .keep_alive_timeout(PING)
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEADERS)
+        .initial_connection_window_size(WINDOW)
+        .initial_stream_window_size(WINDOW)
         .max_send_buf_size(SEND_BUFFER);
     protocol
 }

@@ -19,6 +19,8 @@ const PIECE: usize = 16 << 10;
 pub(super) struct Exchange {
     activity: Arc<Activity>,
     is_cut: AtomicBool,
+    /// Whether another request of its connection was under way when it came.
+    pub(super) multiplexed: bool,
 }
 
 /// The body of an answer.
@@ -72,8 +74,8 @@ struct Cut;
 impl Exchange {
     /// A request has come.
     pub(super) fn begin(activity: &Arc<Activity>) -> Self {
-        activity.begin();
-        Self { activity: Arc::clone(activity), is_cut: AtomicBool::new(false) }
+        let multiplexed = activity.begin();
+        Self { activity: Arc::clone(activity), is_cut: AtomicBool::new(false), multiplexed }
     }
 
     /// Its answer, on a connection that has one at a time: it stalls where its socket does.

@@ -41,3 +41,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Marks the requests of connections beyond the limit: only whether the server lives is answered to them.
 #[derive(Debug, Clone, Copy)]
 pub struct Overloaded;
+
+/// Marks the requests that came while another of their connection was under way.
+#[derive(Debug, Clone, Copy)]
+pub struct Multiplexed;

@@ -18,7 +18,7 @@ use super::guard::Guard;
 use super::room::{self, Room};
 use super::traffic::Traffic;
 use super::{health, routing, ws};
-use crate::listen::{Outgoing, Overloaded, TurnedAway};
+use crate::listen::{Multiplexed, Outgoing, Overloaded, TurnedAway};
 
 /// What lies around the router: made once, and shared by all requests.
 pub struct Front {
@@ -50,9 +50,10 @@ impl Front {
         let started = Instant::now();
         let caller = Caller::of(request.headers(), &self.origins);
         let overloaded = request.extensions().get::<Overloaded>().is_some();
+        let multiplexed = request.extensions().get::<Multiplexed>().is_some();
         let line = self.access_log.then(|| Line::begin(&request, started));
 
-        let (place, admitted) = self.room.enter(request.uri().path()).await?;
+        let (place, admitted) = self.room.enter(request.uri().path(), multiplexed).await?;
         let response = match self.without_router(&request, caller.as_ref()) {
             Some(answer) => answer,
             None if !admitted => room::full(),
@@ -62,7 +63,7 @@ impl Front {
                 answer.unwrap_or_else(|never| match never {})
             }
         };
-        let (mut response, bytes) = self.room.leave(response).await;
+        let (mut response, bytes) = self.room.leave(response, multiplexed).await;
         if let Some(caller) = &caller {
             caller.mark(response.headers_mut());
         }

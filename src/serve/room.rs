@@ -1,5 +1,9 @@
 //! Room for requests and for their answers: each has its place before anything is done for it, and its bytes are counted until
 //! the client has them.
+//!
+//! One connection can have many requests under way, and its client may take the answer of none. Of everything that there is
+//! here, such requests take at most half: the other half is for the first request of each connection, so that a crowd of
+//! requests on a few connections keeps nobody else out, and not even from waiting.
 
 use std::time::Duration;
 
@@ -16,8 +20,8 @@ use crate::listen::TurnedAway;
 
 /// How long a request, or an answer that is ready, waits for room.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// So many answers may wait at one time, since they are there and not counted yet.
-const WAITING_ANSWERS: u64 = 64;
+/// Answers that wait may take so many times what those may that are counted.
+const WAITING_ANSWERS: u64 = 4;
 /// So many may be told at one time that there is no room.
 const REFUSALS: u64 = 128;
 /// Places that are kept for questions whether the server lives.
@@ -34,11 +38,20 @@ pub(super) struct Room {
     responses: Responses,
     patience: Duration,
     vital: Budget,
+    requests: Shares,
+    bytes: Shares,
     /// Requests that wait: as many as may be under way, so that a crowd that takes nothing does not keep others from waiting
     /// until it is cut. One that waits takes half of what is counted for one under way, and is not counted beside it.
-    waiting: Budget,
-    waiting_answers: Budget,
-    refusals: Budget,
+    waiting: Shares,
+    /// Bytes of answers that wait: they are there and not counted yet.
+    waiting_answers: Shares,
+    refusals: Shares,
+}
+
+/// A budget, as it is for the first request of a connection and as it is for those that come while another is under way.
+struct Shares {
+    whole: Budget,
+    half: Budget,
 }
 
 /// Bytes, and what was reserved for them.
@@ -49,48 +62,65 @@ pub(super) struct Held {
 
 impl Room {
     pub(super) fn new(responses: Responses) -> Self {
-        let waiting = Budget::new("requests that wait for room", responses.requests().limit());
+        let waiting = responses.requests().limit();
+        let waiting_answers = responses.bytes().limit().saturating_mul(WAITING_ANSWERS);
         Self {
-            responses,
             patience: PATIENCE,
             vital: Budget::new("places for questions about health", VITAL),
-            waiting,
-            waiting_answers: Budget::new("answers that wait for room", WAITING_ANSWERS),
-            refusals: Budget::new("requests that are told that there is no room", REFUSALS),
+            requests: Shares::of(responses.requests().clone()),
+            bytes: Shares::of(responses.bytes().clone()),
+            waiting: Shares::of(Budget::new("requests that wait for room", waiting)),
+            waiting_answers: Shares::of(Budget::new("answers that wait for room", waiting_answers)),
+            refusals: Shares::of(Budget::new("requests that are told that there is no room", REFUSALS)),
+            responses,
         }
     }
 
     /// A place for a request, or one that is only good for being told that there is none.
-    pub(super) async fn enter(&self, path: &str) -> Result<(Reservation, bool), TurnedAway> {
+    /// `multiplexed` says whether another of its connection is under way.
+    pub(super) async fn enter(&self, path: &str, multiplexed: bool) -> Result<(Reservation, bool), TurnedAway> {
         let vital = [health::LIVE, health::READY].contains(&path);
         if vital && let Ok(place) = self.vital.try_reserve(1) {
             return Ok((place, true));
         }
-        match self.reserve(self.responses.requests(), 1, &self.waiting).await {
+        match self.reserve(self.requests.of_one(multiplexed), 1, self.waiting.of_one(multiplexed), 1).await {
             Some(place) => Ok((place, true)),
-            None => Ok((self.refusals.try_reserve(1).map_err(|_| TurnedAway)?, false)),
+            None => Ok((self.refusals.of_one(multiplexed).try_reserve(1).map_err(|_| TurnedAway)?, false)),
         }
     }
 
     /// The response with what is reserved for its body, if all of that is there and not counted yet; one that says so if there
     /// is no room.
-    pub(super) async fn leave(&self, response: Response) -> (Response, Option<Reservation>) {
+    pub(super) async fn leave(&self, response: Response, multiplexed: bool) -> (Response, Option<Reservation>) {
         let length = response.body().size_hint().exact().filter(|length| *length > SMALL);
         let Some(length) = length.filter(|_| response.extensions().get::<Counted>().is_none()) else {
             return (response, None);
         };
-        match self.reserve(self.responses.bytes(), length, &self.waiting_answers).await {
+        let bytes = self.bytes.of_one(multiplexed);
+        match self.reserve(bytes, length.min(bytes.limit()), self.waiting_answers.of_one(multiplexed), length).await {
             Some(bytes) => (response, Some(bytes)),
             None => (full(), None),
         }
     }
 
-    async fn reserve(&self, budget: &Budget, amount: u64, waiting: &Budget) -> Option<Reservation> {
+    /// `amount` of a budget, or of all there is if it is more. Meanwhile `line` is taken of what may wait.
+    async fn reserve(&self, budget: &Budget, amount: u64, waiting: &Budget, line: u64) -> Option<Reservation> {
         if let Ok(reservation) = budget.try_reserve(amount) {
             return Some(reservation);
         }
-        let _turn = waiting.try_reserve(1).ok()?;
+        let _turn = waiting.try_reserve(line.min(waiting.limit())).ok()?;
         self.responses.reserve(budget, amount, self.patience).await.ok()
+    }
+}
+
+impl Shares {
+    fn of(whole: Budget) -> Self {
+        Self { half: whole.first_half(), whole }
+    }
+
+    /// What a request may draw on.
+    fn of_one(&self, multiplexed: bool) -> &Budget {
+        if multiplexed { &self.half } else { &self.whole }
     }
 }
 
@@ -134,32 +164,56 @@ mod tests {
         let room = room(1);
         let all = room.responses.requests().limit();
         let crowd: Vec<_> = (0..all).map(|_| room.responses.requests().try_reserve(1).unwrap()).collect();
-        let (_refused, admitted) = room.enter("/api/trades/").await.unwrap();
+        let (_refused, admitted) = room.enter("/api/trades/", false).await.unwrap();
         assert!(!admitted);
-        assert!(room.enter(health::LIVE).now_or_never().unwrap().unwrap().1);
+        assert!(room.enter(health::LIVE, true).now_or_never().unwrap().unwrap().1);
         let mut told = Vec::new();
-        while let Ok(place) = room.refusals.try_reserve(1) {
+        while let Ok(place) = room.refusals.whole.try_reserve(1) {
             told.push(place);
         }
-        assert_eq!(room.enter("/api/trades/").await.err(), Some(TurnedAway));
+        assert_eq!(room.enter("/api/trades/", false).await.err(), Some(TurnedAway));
         drop(crowd);
-        assert!(room.enter("/api/trades/").await.unwrap().1);
+        assert!(room.enter("/api/trades/", false).await.unwrap().1);
+    }
+
+    #[tokio::test]
+    async fn many_requests_of_few_connections_leave_half_of_everything() {
+        let room = room(8 * SMALL);
+        let mut crowd = Vec::new();
+        loop {
+            match room.enter("/api/trades/", true).await {
+                Ok((place, _)) => crowd.push(place),
+                Err(TurnedAway) => break,
+            }
+        }
+        let requests = room.responses.requests();
+        assert_eq!((requests.used(), crowd.len() as u64), (requests.limit() / 2, (requests.limit() + REFUSALS) / 2));
+        assert!(room.enter("/api/trades/", false).now_or_never().unwrap().unwrap().1, "a first one need not wait");
+        let (_taken, held) = room.leave(response(3 * SMALL), true).await;
+        assert_eq!(held.map(|held| held.amount()), Some(3 * SMALL));
+        let _most = room.leave(response(4 * SMALL), true).await;
+        assert_eq!(room.leave(response(2 * SMALL), true).await.0.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(room.leave(response(4 * SMALL), false).now_or_never().unwrap().1.is_some());
     }
 
     #[tokio::test]
     async fn the_bytes_of_an_answer_are_counted_until_they_are_gone() {
         let room = room(4 * SMALL);
         let bytes = room.responses.bytes();
-        let (_first, held) = room.leave(response(3 * SMALL)).await;
+        let (_first, held) = room.leave(response(3 * SMALL), false).await;
         assert_eq!(bytes.used(), 3 * SMALL);
-        let (refused, nothing) = room.leave(response(2 * SMALL)).await;
+        let (refused, nothing) = room.leave(response(2 * SMALL), false).await;
         assert_eq!((refused.status(), nothing.is_none()), (StatusCode::SERVICE_UNAVAILABLE, true));
         assert_eq!(refused.headers()[RETRY_AFTER], "1");
-        assert!(room.leave(response(SMALL)).await.1.is_none(), "a small one is covered");
+        assert!(room.leave(response(SMALL), false).await.1.is_none(), "a small one is covered");
         let mut counted = response(2 * SMALL);
         counted.extensions_mut().insert(Counted);
-        assert_eq!(room.leave(counted).await.0.status(), StatusCode::OK);
+        assert_eq!(room.leave(counted, false).await.0.status(), StatusCode::OK);
         drop(held);
-        assert_eq!(room.leave(response(9 * SMALL)).await.1.map(|all| all.amount()), Some(4 * SMALL), "all there is");
+        assert_eq!(
+            room.leave(response(9 * SMALL), false).await.1.map(|all| all.amount()),
+            Some(4 * SMALL),
+            "all there is"
+        );
     }
 }
