@@ -17,9 +17,14 @@ pub struct Budget {
 struct Shared {
     name: &'static str,
     used: AtomicU64,
+    /// How many wait: as long as nobody does, giving back touches no lock.
+    waiting: AtomicU64,
     /// Told whenever something is given back.
     returned: Notify,
 }
+
+/// Counts in `waiting` as long as it is there.
+struct Waiting<'a>(&'a AtomicU64);
 
 /// What was asked for is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +55,8 @@ pub struct Reservation {
 impl Budget {
     /// `limit` units of what `name` says.
     pub fn new(name: &'static str, limit: u64) -> Self {
-        Self { shared: Arc::new(Shared { name, used: AtomicU64::new(0), returned: Notify::new() }), limit }
+        let (used, waiting) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { shared: Arc::new(Shared { name, used, waiting, returned: Notify::new() }), limit }
     }
 
     /// The same budget for those who leave half of it to others: they get nothing while half of it is taken, by whomever.
@@ -105,6 +111,7 @@ impl Reservation {
     pub async fn grow(&mut self, more: u64, patience: Duration) -> Result<(), Exhausted> {
         let until = Instant::now() + patience;
         let shared = Arc::clone(&self.shared);
+        let _waiting = Waiting::new(&shared.waiting);
         loop {
             // Before the look: what is given back after it is not missed.
             let returned = shared.returned.notified();
@@ -141,7 +148,7 @@ impl Drop for Reservation {
 impl Shared {
     /// `held` is what the reservation already has.
     fn take(&self, amount: u64, held: u64, limit: u64) -> Result<(), Exhausted> {
-        let taken = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
+        let taken = self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
             used.checked_add(amount).filter(|used| *used <= limit)
         });
         let wanted = amount.saturating_add(held);
@@ -150,9 +157,25 @@ impl Shared {
 
     fn give_back(&self, amount: u64) {
         if amount > 0 {
-            self.used.fetch_sub(amount, Ordering::AcqRel);
-            self.returned.notify_waiters();
+            // In one order with `Waiting` and `take`: either this sees who waits, or that one sees what is given back.
+            self.used.fetch_sub(amount, Ordering::SeqCst);
+            if self.waiting.load(Ordering::SeqCst) > 0 {
+                self.returned.notify_waiters();
+            }
         }
+    }
+}
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

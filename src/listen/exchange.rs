@@ -1,8 +1,8 @@
 //! A request and its answer, from the head of the one to the last byte of the other.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes, HttpBody};
@@ -10,10 +10,8 @@ use hyper::body::{Frame, SizeHint};
 
 use super::Outgoing;
 use super::activity::Activity;
-use crate::budget::{Holding, Reservation, Responses};
-
-/// What is handed over at a time where many answers share a connection. Of one piece nobody sees how much has been taken.
-const PIECE: usize = 16 << 10;
+use super::stream::Stream;
+use crate::budget::{Reservation, Responses};
 
 /// Counts in what its connection is doing.
 pub(super) struct Exchange {
@@ -24,52 +22,31 @@ pub(super) struct Exchange {
 }
 
 /// The body of an answer.
-pub(super) struct Answer {
-    shared: Arc<Shared>,
-    /// The most that is handed over at a time.
-    piece: usize,
+pub(super) enum Answer {
+    /// On a connection that has one at a time.
+    Alone(Alone),
+    /// On a connection that has many.
+    AmongOthers(Stream),
 }
 
-/// An answer and its pieces that are not in the socket yet: it ends with the last of them.
-struct Shared {
-    exchange: Exchange,
-    /// Where a cut can take it away.
-    content: Mutex<Option<Content>>,
-    /// Only where the answer can stall without its connection.
-    watch: OnceLock<Watch>,
+/// The body of an answer that stalls where its socket does: it needs no watch of its own.
+pub(super) struct Alone {
+    body: Body,
+    /// What the last piece takes along, if it is known to be the last; otherwise it goes with the body.
+    kept: Option<Kept>,
+}
+
+/// What is there until the socket has the last byte.
+struct Kept {
+    _exchange: Exchange,
     _held: [Option<Reservation>; 2],
 }
 
-struct Content {
-    body: Body,
-    /// What is left of its last piece.
-    rest: Bytes,
-}
-
-/// Whose turn it is: the client's from the beginning, and as long as there is something that it has not taken.
-struct Watch {
-    turn: Mutex<Turn>,
-    holding: Holding,
-}
-
-#[derive(Default)]
-struct Turn {
-    /// Pieces that the socket does not have yet.
-    pieces: usize,
-    /// Whether the server works for the next one.
-    working: bool,
-}
-
-/// A piece on its way to the socket.
-struct Piece {
+/// The last piece on its way to the socket.
+struct Last {
     bytes: Bytes,
-    shared: Arc<Shared>,
+    _kept: Option<Kept>,
 }
-
-/// The client took nothing of the answer while others needed what it held, or for too long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the client took nothing of the response")]
-struct Cut;
 
 impl Exchange {
     /// A request has come.
@@ -81,26 +58,25 @@ impl Exchange {
     /// Its answer, on a connection that has one at a time: it stalls where its socket does.
     pub(super) fn answer(self, outgoing: Outgoing) -> Answer {
         let Outgoing { body, held } = outgoing;
-        let content = Mutex::new(Some(Content { body, rest: Bytes::new() }));
-        let shared = Shared { exchange: self, content, watch: OnceLock::new(), _held: held };
-        Answer { shared: Arc::new(shared), piece: usize::MAX }
+        Answer::Alone(Alone { body, kept: Some(Kept { _exchange: self, _held: held }) })
     }
 
     /// Its answer, on a connection that has many: each stalls for itself, whatever the others do.
     pub(super) fn answer_among_others(self, outgoing: Outgoing, responses: &Responses) -> Answer {
-        let answer = Answer { piece: PIECE, ..self.answer(outgoing) };
-        let shared = Arc::downgrade(&answer.shared);
-        let holding = responses.hold(move || {
-            if let Some(shared) = shared.upgrade() {
-                shared.cut();
-            }
-        });
-        holding.waits();
-        let _first = answer.shared.watch.set(Watch { turn: Mutex::default(), holding });
-        answer
+        Answer::AmongOthers(Stream::new(self, outgoing, responses))
     }
 
-    fn is_cut(&self) -> bool {
+    /// Ends the answer early. Whether it is the first time.
+    pub(super) fn cut(&self) -> bool {
+        !self.is_cut.swap(true, Ordering::SeqCst)
+    }
+
+    /// The connection can go when all of its answers have ended or were cut.
+    pub(super) fn retire_connection(&self) {
+        self.activity.cut();
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
         self.is_cut.load(Ordering::SeqCst)
     }
 }
@@ -111,91 +87,31 @@ impl Drop for Exchange {
     }
 }
 
-impl Shared {
-    fn content(&self) -> MutexGuard<'_, Option<Content>> {
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Lets go of the body, and with it of the query behind it. HTTP does not ask for a body that it cannot send, so the stream
-    /// itself is reset only when the client makes room; until then it costs what a request does.
-    fn cut(&self) {
-        if self.exchange.is_cut.swap(true, Ordering::SeqCst) {
-            return;
-        }
-        // Whoever has the lock looks after it whether there was a cut: it may be this very answer, which asks for room.
-        let content = self.content.try_lock().ok().and_then(|mut content| content.take());
-        drop(content);
-        self.exchange.activity.cut();
-    }
-
-    fn poll(&self, cx: &mut Context<'_>, most: usize) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let outcome = match self.content().as_mut() {
-            Some(content) => content.poll(cx, most),
-            None => Poll::Ready(None),
-        };
-        if self.exchange.is_cut() {
-            let content = self.content().take();
-            drop(content);
-            return Poll::Ready(Some(Err(axum::Error::new(Cut))));
-        }
-        outcome
-    }
-}
-
-impl Content {
-    fn poll(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if self.rest.is_empty() {
-            match ready!(Pin::new(&mut self.body).poll_frame(cx)?).map(Frame::into_data) {
-                Some(Ok(data)) => self.rest = data,
-                Some(Err(other)) => return Poll::Ready(Some(Ok(other))),
-                None => return Poll::Ready(None),
-            }
-        }
-        let piece = self.rest.split_to(most.min(self.rest.len()));
-        Poll::Ready(Some(Ok(Frame::data(piece))))
-    }
-}
-
-impl Watch {
-    fn turn(&self) -> MutexGuard<'_, Turn> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The client has one more piece to take.
-    fn handed_over(&self) {
-        let mut turn = self.turn();
-        *turn = Turn { pieces: turn.pieces + 1, working: false };
-        self.holding.waits();
-    }
-
-    /// It has taken one.
-    fn taken(&self) {
-        let mut turn = self.turn();
-        turn.pieces -= 1;
-        if turn.pieces == 0 && turn.working { self.holding.goes_on() } else { self.holding.waits() }
-    }
-
-    /// The server works for the next one.
-    fn works(&self) {
-        let mut turn = self.turn();
-        turn.working = true;
-        if turn.pieces == 0 {
-            self.holding.goes_on();
-        }
-    }
-}
-
-impl AsRef<[u8]> for Piece {
+impl AsRef<[u8]> for Last {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-impl Drop for Piece {
-    fn drop(&mut self) {
-        if let Some(watch) = self.shared.watch.get() {
-            watch.taken();
+impl HttpBody for Alone {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)?) else { return Poll::Ready(None) };
+        if !self.body.is_end_stream() {
+            return Poll::Ready(Some(Ok(frame)));
         }
+        let kept = self.kept.take();
+        Poll::Ready(Some(Ok(frame.map_data(|bytes| Bytes::from_owner(Last { bytes, _kept: kept })))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -204,139 +120,63 @@ impl HttpBody for Answer {
     type Error = axum::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let shared = &self.shared;
-        let outcome = shared.poll(cx, self.piece);
-        let watch = shared.watch.get();
-        let Poll::Ready(Some(Ok(frame))) = outcome else {
-            if let (Some(watch), true) = (watch, outcome.is_pending()) {
-                watch.works();
-            }
-            return outcome;
-        };
-        Poll::Ready(Some(Ok(match frame.into_data() {
-            Ok(bytes) => {
-                if let Some(watch) = watch {
-                    watch.handed_over();
-                }
-                Frame::data(Bytes::from_owner(Piece { bytes, shared: Arc::clone(shared) }))
-            }
-            Err(other) => other,
-        })))
+        match self.get_mut() {
+            Self::Alone(answer) => Pin::new(answer).poll_frame(cx),
+            Self::AmongOthers(answer) => Pin::new(answer).poll_frame(cx),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        let content = self.shared.content();
-        content.as_ref().is_some_and(|content| content.rest.is_empty() && content.body.is_end_stream())
+        match self {
+            Self::Alone(answer) => answer.is_end_stream(),
+            Self::AmongOthers(answer) => answer.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        // Asked for before the first piece.
-        self.shared.content().as_ref().map(|content| content.body.size_hint()).unwrap_or_default()
+        match self {
+            Self::Alone(answer) => answer.size_hint(),
+            Self::AmongOthers(answer) => answer.size_hint(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use futures::{FutureExt, StreamExt, stream};
+    use futures::stream;
     use http_body_util::BodyExt;
-    use tokio_util::sync::CancellationToken;
 
-    use super::super::activity::Closed;
     use super::*;
-
-    const PATIENCE: Duration = Duration::from_secs(3_600);
 
     fn answer(body: Body) -> (Answer, Arc<Activity>, Responses) {
         let responses = Responses::new(1, 2);
         let activity = Activity::new(&responses);
         let reservation = responses.bytes().try_reserve(1).unwrap();
         let outgoing = Outgoing { body, held: [Some(reservation), None] };
-        (Exchange::begin(&activity).answer_among_others(outgoing, &responses), activity, responses)
-    }
-
-    /// Pieces, then what is waited for, and what tells that it is gone.
-    fn pieces(count: usize) -> (Body, CancellationToken) {
-        let gone = CancellationToken::new();
-        let guard = gone.clone().drop_guard();
-        let pieces = stream::repeat_with(|| Ok::<_, std::io::Error>("piece")).take(count).chain(stream::pending());
-        let pieces = pieces.inspect(move |_| {
-            let _held = &guard;
-        });
-        (Body::from_stream(pieces), gone)
+        (Exchange::begin(&activity).answer(outgoing), activity, responses)
     }
 
     #[tokio::test]
-    async fn a_client_that_takes_nothing_loses_its_answer_and_its_query() {
-        let (body, gone) = pieces(2);
-        let (mut answer, activity, responses) = answer(body);
-        let piece = answer.frame().await.unwrap().unwrap().into_data().unwrap();
-        assert_eq!(piece, "piece");
-        responses.cut_stalled(Duration::ZERO);
-        // Nobody polls: the query is gone by itself.
-        gone.cancelled().await;
-        assert_eq!((responses.cut(), responses.bytes().used()), (1, 1));
-        assert_eq!(activity.overdue(PATIENCE).await, Closed::Stalled, "nothing else is under way");
-        let error = answer.frame().await.unwrap().unwrap_err();
-        assert_eq!(error.to_string(), Cut.to_string());
-        assert!(!answer.is_end_stream());
-        drop(answer);
-        assert_eq!(responses.bytes().used(), 1, "the socket has not taken the piece");
-        drop(piece);
-        assert_eq!(responses.bytes().used(), 0);
-        assert!(activity.idle().is_some());
-    }
-
-    #[tokio::test]
-    async fn nobody_is_cut_while_the_server_works_or_the_client_takes_something() {
-        let (body, gone) = pieces(2);
-        let (mut answer, _activity, responses) = answer(body);
-        let first = answer.frame().await.unwrap().unwrap();
-        let second = answer.frame().await.unwrap().unwrap();
-        assert!(answer.frame().now_or_never().is_none());
-        drop(first);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        drop(second);
-        responses.cut_stalled(Duration::ZERO);
-        assert!(!gone.is_cancelled(), "all was taken, and the server works");
-    }
-
-    #[tokio::test]
-    async fn what_is_not_taken_stalls_even_while_the_server_works_for_more() {
-        let (body, gone) = pieces(1);
-        let (mut answer, _activity, responses) = answer(body);
-        let _piece = answer.frame().await.unwrap().unwrap();
-        assert!(answer.frame().now_or_never().is_none());
-        responses.cut_stalled(Duration::ZERO);
-        gone.cancelled().await;
-    }
-
-    #[tokio::test]
-    async fn an_answer_that_is_cut_while_it_is_asked_for_more_ends_there() {
-        let place = Arc::new(OnceLock::<Responses>::new());
-        let cutter = Arc::clone(&place);
-        let pieces = stream::repeat_with(move || {
-            if let Some(responses) = cutter.get() {
-                responses.cut_stalled(Duration::ZERO);
-            }
-            Ok::<_, std::io::Error>("piece")
-        });
-        let (mut answer, _activity, responses) = answer(Body::from_stream(pieces));
-        let _first = answer.frame().await.unwrap().unwrap();
-        place.set(responses).ok().unwrap();
-        assert!(answer.frame().await.unwrap().is_err());
-    }
-
-    #[tokio::test]
-    async fn large_pieces_are_handed_over_in_small_ones_with_the_same_length() {
-        let (mut answer, _activity, _responses) = answer(Body::from(vec![b'x'; 2 * PIECE + 1]));
-        assert_eq!(answer.size_hint().exact(), Some(2 * PIECE as u64 + 1));
-        for size in [PIECE, PIECE, 1] {
-            assert!(!answer.is_end_stream());
-            assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap().len(), size);
-        }
+    async fn a_whole_answer_lasts_until_its_bytes_are_gone() {
+        let (mut answer, activity, responses) = answer(Body::from("whole"));
+        assert_eq!(answer.size_hint().exact(), Some(5));
+        let bytes = answer.frame().await.unwrap().unwrap().into_data().unwrap();
         assert!(answer.is_end_stream());
-        assert!(answer.frame().await.is_none());
+        drop(answer);
+        assert_eq!((responses.bytes().used(), activity.idle()), (1, None));
+        drop(bytes);
+        assert_eq!((responses.bytes().used(), activity.idle().is_some()), (0, true));
+    }
+
+    #[tokio::test]
+    async fn one_that_comes_in_pieces_lasts_until_its_end() {
+        let (mut answer, activity, responses) =
+            answer(Body::from_stream(stream::iter(["a", "b"].map(Ok::<_, std::io::Error>))));
+        while let Some(piece) = answer.frame().await {
+            assert_eq!(piece.unwrap().into_data().unwrap().len(), 1);
+            assert_eq!((responses.bytes().used(), activity.idle()), (1, None));
+        }
+        drop(answer);
+        assert_eq!((responses.bytes().used(), activity.idle().is_some()), (0, true));
     }
 }

@@ -4,7 +4,8 @@
 //! * `admission` says who may come in: so many connections in all, and so many of one address;
 //! * `activity` knows what a connection is doing, and when nothing has moved for too long;
 //! * `socket` is a connection's socket, which gives its place back when it closes, and `linger` its last moments;
-//! * `exchange` follows a request through to the last byte of its answer, which is cut when its client takes nothing of it;
+//! * `exchange` follows a request through to the last byte of its answer, and `stream` one of many on a connection, which is
+//!   cut when its client takes nothing of it;
 //! * `outgoing` is what the service hands over to be sent, and `stalled` looks for those who do not take it;
 //! * `conversation` speaks HTTP on a connection, and ends it when its client keeps the server waiting.
 //!
@@ -22,6 +23,7 @@ mod linger;
 mod outgoing;
 mod socket;
 mod stalled;
+mod stream;
 
 use std::time::Duration;
 

@@ -180,11 +180,8 @@ mod tests {
     async fn many_requests_of_few_connections_leave_half_of_everything() {
         let room = room(8 * SMALL);
         let mut crowd = Vec::new();
-        loop {
-            match room.enter("/api/trades/", true).await {
-                Ok((place, _)) => crowd.push(place),
-                Err(TurnedAway) => break,
-            }
+        while let Ok((place, _)) = room.enter("/api/trades/", true).await {
+            crowd.push(place);
         }
         let requests = room.responses.requests();
         assert_eq!((requests.used(), crowd.len() as u64), (requests.limit() / 2, (requests.limit() + REFUSALS) / 2));
