@@ -7,6 +7,7 @@
 use std::ffi::c_long;
 use std::time::Duration;
 
+use observability_api::budget::freed;
 use observability_api::metrics;
 
 /// In the place of the system's, for the engine too: planning a statement is thousands of small allocations.
@@ -36,6 +37,7 @@ pub fn stay_within(limit: u64) {
     if std::env::var_os(PURGE_DELAY_VARIABLE).is_some() {
         return;
     }
+    freed::give_back_with(give_back);
     let watch = move || {
         let mut is_near = false;
         loop {
@@ -45,10 +47,8 @@ pub fn stay_within(limit: u64) {
             let near = resident > if is_near { limit / 8 * 3 } else { limit / 2 };
             if near != is_near {
                 is_near = near;
+                freed::set_near_limit(near);
                 keep_for(if near { KEPT_NEAR_THE_LIMIT } else { KEPT });
-            }
-            if near {
-                give_back();
             }
         }
     };
@@ -62,9 +62,9 @@ fn keep_for(milliseconds: c_long) {
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, milliseconds) }
 }
 
-/// What was kept long enough.
+/// What this thread has freed.
 #[allow(unsafe_code)]
 fn give_back() {
     // SAFETY: it may be called at any time, by any thread.
-    unsafe { libmimalloc_sys::mi_collect(false) }
+    unsafe { libmimalloc_sys::mi_collect(true) }
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ArchiveError, Files, Ownership, day_file, layout};
 use crate::batch::BatchStream;
+use crate::budget::freed;
 use crate::config::ArchiveSettings;
 use crate::store::{ArchivedDay, FiledDay, HotDay, Maintenance, MaintenanceError, Reader, Sought, Store};
 use crate::tables::{TABLES, Table};
@@ -149,7 +150,9 @@ impl Archive {
             let (path, stop, runtime) = (aside.clone(), self.stop.clone(), Handle::current());
             let written = tokio::task::spawn_blocking(move || {
                 let mut rows = Box::pin(rows.take_until(stop.cancelled_owned()));
-                day_file::write(&path, table, std::iter::from_fn(|| runtime.block_on(rows.next())))
+                let written = day_file::write(&path, table, std::iter::from_fn(|| runtime.block_on(rows.next())));
+                freed::give_back();
+                written
             });
             let content = written.await.map_err(|_| ArchiveError::Stopping)??;
             if self.stop.is_cancelled() {

@@ -7,6 +7,7 @@
 
 mod allowance;
 mod descriptors;
+pub mod freed;
 mod readers;
 mod reservation;
 mod responses;

@@ -8,6 +8,7 @@ use tokio::signal;
 use tokio_util::sync::CancellationToken;
 
 use super::error::Failure;
+use crate::budget::freed;
 use crate::config::Settings;
 use crate::{log, server};
 
@@ -41,6 +42,7 @@ pub fn serve(settings: Settings) -> Result<(), Failure> {
         .worker_threads(settings.server.workers)
         .thread_name("serve")
         .enable_all()
+        .on_thread_park(freed::give_back_near_limit)
         .build()
         .map_err(Failure::new)?;
     let ended = runtime.block_on(async {

@@ -6,6 +6,7 @@ use futures::stream::{self, StreamExt};
 
 use super::{ByteStream, CHUNK_BYTES, failed};
 use crate::batch::{BatchStream, ReadError};
+use crate::budget::freed;
 
 /// A writer that takes batches and leaves bytes behind.
 pub(super) trait Encoder: Send + 'static {
@@ -52,7 +53,13 @@ impl<E: Encoder> Pump<E> {
                 return Ok((!rest.is_empty()).then(|| rest.into()));
             };
             let mut encoder = if self.heavy {
-                tokio::task::spawn_blocking(move || encoder.write(&batch).map(|()| encoder)).await.map_err(failed)??
+                let work = move || {
+                    let written = encoder.write(&batch).map(|()| encoder);
+                    drop(batch);
+                    freed::give_back_near_limit();
+                    written
+                };
+                tokio::task::spawn_blocking(work).await.map_err(failed)??
             } else {
                 encoder.write(&batch)?;
                 encoder

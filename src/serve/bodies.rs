@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::ApiError;
-use crate::budget::{Allowance, Budget, Reservation};
+use crate::budget::{Allowance, Budget, Reservation, freed};
 use crate::config::Settings;
 use crate::ingest::DecodeError;
 
@@ -156,6 +156,7 @@ impl Bodies {
             let result = work(Allowance::of(&unfolding, Some(patience)));
             // Also if nobody waits for the result any more, the next one begins when this one has ended.
             drop(turn);
+            freed::give_back_near_limit();
             result
         });
         reading.await.map_err(|error| ApiError::Failed(format!("reading a body stopped: {error}")))

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pool::Purpose;
 use super::stall::Stall;
+use crate::budget::freed;
 
 /// All running queries. Clones share them.
 #[derive(Clone, Default)]
@@ -157,6 +158,7 @@ impl ActiveQuery {
     /// Does `work` that lasts as long as the client makes it.
     pub fn wait_for_client<T>(&self, work: impl FnOnce() -> T) -> T {
         self.query.stall.rests();
+        freed::give_back_near_limit();
         let done = work();
         self.query.stall.goes_on();
         done

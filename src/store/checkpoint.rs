@@ -10,6 +10,7 @@ use duckdb::Connection;
 use super::figures::Figures;
 use super::files;
 use super::memory::{EngineMemory, NoMemory};
+use crate::budget::freed;
 
 /// In a quiet moment a log of this part of the threshold is worth it.
 const PART_WHEN_QUIET: u64 = 4;
@@ -82,6 +83,8 @@ impl Checkpoints {
             drop(reserve);
             Ok(done?)
         });
+        // Rows that were held until now: tens of megabytes.
+        freed::give_back();
         let counts = self.figures.counts();
         (self.size, self.changed) = (files::size_of(&self.log).unwrap_or(0), Instant::now());
         match &done {

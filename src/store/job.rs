@@ -17,7 +17,7 @@ use super::snapshot::{Done, NewestFirst, Snapshot, Statement, Statements};
 use super::value::bind;
 use crate::archive;
 use crate::batch::{ReadError, newest_first};
-use crate::budget::BatchRoom;
+use crate::budget::{BatchRoom, freed};
 
 /// A connection, and what belongs to its transaction.
 pub(super) struct Job {
@@ -60,6 +60,7 @@ impl Job {
         if let Err(error) = self.execute(end) {
             tracing::debug!(%error, "a read transaction had ended already");
         }
+        freed::give_back_near_limit();
     }
 
     /// What is stored where, in the transaction that is open.

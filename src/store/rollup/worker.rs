@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc as answers;
 
 use super::step::{Step, Stepped};
+use crate::budget::freed;
 use crate::store::reader::Shared;
 
 /// Takes one step at a time. Used by the writer alone.
@@ -28,6 +29,7 @@ impl Worker {
                 if answer.send(step.take(&connection, &shared)).is_err() {
                     break;
                 }
+                freed::give_back_near_limit();
             }
         })?;
         Ok(Self { steps, taken, busy: false, arrived: Arc::default() })
