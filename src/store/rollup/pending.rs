@@ -9,8 +9,9 @@ use crate::time::{self, Micros, SECOND};
 const HOUR: Micros = 3_600 * SECOND;
 /// What one refresh should take: long enough to be worth its statements, short enough for what waits for it.
 const TAKES: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(1));
-/// Hours that one refresh takes on at the most.
-const MOST: usize = 32;
+/// Hours that one refresh takes on at the most: one statement reads as many apart, so that it needs no file of a day between
+/// them, which nobody has fetched.
+const MOST: usize = super::ranges::MOST;
 /// How long a day rests that could not be refreshed, because its file is out of reach.
 const RETRY: Duration = Duration::from_secs(10);
 

@@ -7,8 +7,9 @@ pub type TimeRange = (Micros, Micros);
 
 /// Buckets that are this close are read in one go.
 const NEAR: Micros = 600 * SECOND;
-/// Time ranges of one statement: as many are planned in some milliseconds.
-const MOST: usize = 32;
+/// Time ranges of one statement. Each is a scan that fills groups of its own before they are merged, which takes about half a
+/// megabyte in each tier, and some milliseconds to plan.
+pub const MOST: usize = 16;
 
 /// Time ranges that hold all buckets of `width` which start at `starts`, ascending. Where there would be too many, those that
 /// are nearest to each other become one.

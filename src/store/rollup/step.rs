@@ -160,20 +160,22 @@ pub(super) fn make(
         fill(&filter, table, level)
     };
     // Its files stay as they are until the statement has run.
-    let mut _leases = Vec::new();
+    let mut _lease = None;
     let buckets = match finer {
         None => {
             // What has to be fetched has been fetched before the transaction began.
-            let (rows, leases) = rows_in(connection, files, AT_HAND, table, ranges)?;
-            _leases = leases;
+            let (rows, lease) = rows_in(connection, files, AT_HAND, table, ranges)?;
+            _lease = lease;
             let of = text::bucket(TIME_COLUMN, level.width());
             text::of_rows(table, Wanted::All, &rows, &of, (*from, *until), &filter(&of))
         }
         Some(finer) => {
             let of = text::bucket("bucket", level.width());
-            let spans = ranges.iter().map(|range| text::span(table, Wanted::All, finer, *range, &filter(&of)));
+            let spans = ranges.iter().map(|range| text::span(table, Wanted::All, finer, *range, ""));
             let spans = spans.collect::<Vec<_>>().join(" UNION ALL ");
-            text::of_buckets(table, Wanted::All, &format!("({spans})"), level.width())
+            // Filtered as one: what is stale is joined, and each join takes memory of its own.
+            let spans = include_str!("../../../queries/rollup/spans.sql").trim_end().replace("{spans}", &spans);
+            text::of_buckets(table, Wanted::All, &spans.replace("{filter}", &filter(&of)), level.width())
         }
     };
     let keep = fill(include_str!("../../../queries/rollup/keep.sql"), table, level);

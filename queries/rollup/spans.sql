@@ -1,0 +1,1 @@
+(SELECT * FROM ({spans}) WHERE TRUE {filter})
