@@ -36,15 +36,15 @@ async fn volume(server: &Server, interval: &str) -> i64 {
 #[tokio::test]
 async fn history_of_many_stale_hours_needs_little_memory_and_they_are_refreshed() {
     let server = launch().arguments(["--memory-limit", "512MiB"]).start().await;
-    let stored = push(&server, spread(400, 0)).await;
+    let stored = push(&server, spread(200, 0)).await;
     push_quotes(&server, &[quote(today(), "A", 1)]).await;
     push_trades(&server, &[trade("now", today(), 1.0)]).await;
     rolled(&server).await;
     operator(&server, "archive").await;
     // Most of them are new; the others replace what is archived.
-    let late = push(&server, spread(400, 7 * SECOND)).await;
-    push(&server, spread(200, 0)).await;
-    for round in 0..3 {
+    let late = push(&server, spread(200, 7 * SECOND)).await;
+    push(&server, spread(100, 0)).await;
+    for round in 0..2 {
         for interval in INTERVALS {
             assert_eq!(volume(&server, interval).await, stored + late, "{interval}, round {round}");
         }
