@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::AppState;
 use crate::live::Collector;
+use crate::tables::TABLES;
 use crate::time;
 
 /// Every collector and the live stream; after them backups where they are taken by themselves, the archive once it has
@@ -77,11 +78,13 @@ fn rollups(state: &AppState) -> Option<Value> {
         .iter()
         .filter(|(_, progress)| progress.has_buckets || progress.is_filling())
         .map(|(table, progress)| {
+            let table_of_name = TABLES.into_iter().find(|known| known.name == *table);
             let object = json!({
                 "state": if progress.is_filling() { "filling" } else { "current" },
                 "lag_seconds": time::seconds(progress.lag),
                 "share": progress.share,
                 "stale_hours": progress.stale_hours,
+                "replaced_rows_pending": table_of_name.is_some_and(|table| state.store.new_keys.are_pending(table)),
             });
             ((*table).to_owned(), object)
         })

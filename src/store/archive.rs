@@ -15,7 +15,7 @@ use super::rollup::{FINEST, Level, Reach, marks, rows_begin};
 use super::snapshot::{ArchivedDay, Snapshot, Statement};
 use super::text::fill;
 use super::value::Value;
-use crate::archive::{ArchiveError, Content, Files, Lease};
+use crate::archive::{ArchiveError, Content, FileKeys, Files, Lease};
 use crate::batch::{BatchStream, ReadError};
 use crate::tables::{TIME_COLUMN, Table};
 use crate::time::{DAY, Micros};
@@ -368,12 +368,26 @@ impl Maintenance {
     }
 
     /// Deletes what the database has of a day, and forgets the day's file. Returns how many rows the database had. Fails with
-    /// [`MaintenanceError::Overtaken`] when rows of the day came in since [`touched`](Maintenance::touched) said `touched`, or
-    /// when rollups of the day are still to be refreshed: nothing could make them without the rows.
-    pub async fn drop_day(&self, table: &'static Table, day: Micros, touched: u64) -> Result<u64, MaintenanceError> {
+    /// [`MaintenanceError::Overtaken`] when rows of the day came in since [`touched`](Maintenance::touched) said `touched`,
+    /// when rows that came in since [`NewKeys::number`](crate::store::NewKeys::number) said `keys` may replace some of its
+    /// file, or when rollups of the day are still to be refreshed: nothing could make them without the rows.
+    pub async fn drop_day(
+        &self,
+        table: &'static Table,
+        day: Micros,
+        (touched, keys): (u64, u64),
+    ) -> Result<u64, MaintenanceError> {
         self.transact(move |hands| {
             if hands.touched.count(table, day) != touched {
                 return Err(overtaken(table));
+            }
+            let filter = include_str!("../../queries/archive/keys_of_day.sql");
+            let filter = hands.connection.query_row(filter, params![table.name, instant(day)], |row| row.get(0));
+            if let Some(filter) = filter.optional()?.filter(|_| !by_time(table)) {
+                let filter: Option<Vec<u8>> = filter;
+                if hands.shared.new_keys.may_be_in(&FileKeys::new(filter.as_deref()), table, keys) {
+                    return Err(overtaken(table));
+                }
             }
             if !marks::waiting(hands.connection, table, FINEST, (day, day.saturating_add(DAY)))?.is_empty() {
                 return Err(MaintenanceError::Overtaken(format!("rollups of {} are being refreshed", table.name)));

@@ -63,7 +63,7 @@ pub use figures::Figures;
 pub use identity::Identity;
 pub use maintenance::{Maintenance, MaintenanceError};
 pub use monitor::Monitor;
-pub use new_keys::NewKeys;
+pub use new_keys::{NewKeys, Unlooked};
 pub use pool::{Purpose, Usage};
 pub use reader::Reader;
 pub use recover::Loss;
@@ -122,7 +122,7 @@ impl Store {
             .map_err(|error| StoreError::Writer(error.to_string()))?;
         let shares = settings.memory();
         let responses = Responses::new(shares.results, shares.responses);
-        let new_keys = NewKeys::default();
+        let new_keys = NewKeys::read(&connection)?;
         let shared = reader::Shared {
             files: files.clone(),
             rollups: rollups.clone(),
@@ -144,6 +144,7 @@ impl Store {
             figures: figures.clone(),
             rollups: rollups.clone(),
             failure: failure.clone(),
+            new_keys: new_keys.clone(),
             reader: reader.clone(),
             responses,
         };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::new_keys::NewKeys;
 use super::{Contents, Failure, Figures, Reader, Rollups};
 use crate::budget::Responses;
 
@@ -18,6 +19,8 @@ pub struct Monitor {
     pub rollups: Rollups,
     /// Whether the engine cannot go on.
     pub failure: Failure,
+    /// Keys of rows that archived rows may have, too.
+    pub new_keys: NewKeys,
     /// The connections for questions.
     pub reader: Reader,
     /// What responses hold on their way to clients.

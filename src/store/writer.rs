@@ -347,6 +347,9 @@ impl Writer {
             let of_table = |table: &'static Table| move |write: &&Write| std::ptr::eq(write.table, table);
             let writes = group.iter().filter(of_table(writer.table()));
             writer.store(&self.connection, writes.flat_map(|write| &write.batches), past)?;
+            if past.has_keys() && self.shared.bounds.has_archive(roller.table()) {
+                self.shared.new_keys.note(&self.connection, roller.table())?;
+            }
             // After the rows: what is computed again is made of them.
             roller.keep_exact(&self.connection, past)?;
         }

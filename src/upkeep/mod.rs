@@ -2,6 +2,7 @@
 //! be believed. And what it does soon after rows came in that replace archived ones.
 
 mod clock;
+mod postponed;
 mod replaced;
 mod retention;
 

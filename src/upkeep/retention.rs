@@ -1,16 +1,23 @@
 //! Retention: what is older than it is to be kept is dropped, in whole days.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::archive::{Archive, ArchiveError, Files, Named, date, parse};
 use crate::config::RetentionSettings;
-use crate::store::{ArchivedDay, FINEST, HotDay, LEVELS, Level, Maintenance, MaintenanceError, Reader, Store};
+use crate::store::{
+    ArchivedDay, FINEST, HotDay, LEVELS, Level, Maintenance, MaintenanceError, NewKeys, Reader, Sought, Store,
+};
 use crate::tables::{TABLES, Table};
 use crate::time::{self, DAY, Micros};
 
 /// Counting what is to be dropped may take this long.
 const LIMIT: Duration = Duration::from_secs(600);
+/// Rollups of a day that goes are refreshed in this time, or it stays; and how often it is looked at.
+const REFRESH: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(100);
 /// A file that was never completed is given this long: somebody may be writing it.
 const UNFINISHED: chrono::TimeDelta = chrono::TimeDelta::days(1);
 
@@ -19,6 +26,7 @@ const UNFINISHED: chrono::TimeDelta = chrono::TimeDelta::days(1);
 pub struct Retention {
     reader: Reader,
     maintenance: Maintenance,
+    new_keys: NewKeys,
     files: Files,
     archive: Archive,
     settings: RetentionSettings,
@@ -44,7 +52,8 @@ pub struct Dropped {
 impl Retention {
     /// Drops days of `store`, of which some are in `archive`.
     pub fn new(store: &Store, archive: Archive, settings: RetentionSettings) -> Self {
-        Self { reader: store.reader(), maintenance: store.maintenance(), files: store.files(), archive, settings }
+        let (reader, maintenance, files) = (store.reader(), store.maintenance(), store.files());
+        Self { reader, maintenance, new_keys: store.new_keys(), files, archive, settings }
     }
 
     /// Drops, or with `dry_run` counts, what is too old at `now`, one day after the other.
@@ -103,8 +112,8 @@ impl Retention {
                     break;
                 }
                 let unchanged = touched.get(&day).copied().unwrap_or_default();
-                match self.maintenance.drop_day(table, day, unchanged).await {
-                    Err(MaintenanceError::Overtaken(reason)) => {
+                match self.drop_day(table, day, unchanged).await {
+                    Err(ArchiveError::Maintenance(MaintenanceError::Overtaken(reason))) => {
                         tracing::info!(table = table.name, date = date(day), reason, "a day stays");
                         first_kept = Some(day);
                     }
@@ -139,6 +148,32 @@ impl Retention {
             rows,
             archived_bytes,
         }))
+    }
+
+    /// Drops a day. What rows of other days replace of its file, rollups count without it first: afterwards nothing could make
+    /// them. That is waited for a while.
+    async fn drop_day(&self, table: &'static Table, day: Micros, touched: u64) -> Result<(), ArchiveError> {
+        let until = Instant::now() + REFRESH;
+        let mut known = HashSet::new();
+        loop {
+            // Rows that come in from here on may replace others.
+            let keys = self.new_keys.number();
+            for archived in self.reader.archived_days(table, day, day).await? {
+                let mut replaced = self.reader.replaced(table, archived, Sought::All, LIMIT).await?;
+                replaced.retain(|row| known.insert(row.clone()));
+                if !replaced.is_empty() {
+                    self.maintenance.roll_up_again(table, replaced).await?;
+                }
+            }
+            match self.maintenance.drop_day(table, day, (touched, keys)).await {
+                Err(MaintenanceError::Overtaken(_))
+                    if Instant::now() < until && self.maintenance.touched(table, day).await? == touched =>
+                {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                done => return Ok(done.map(drop)?),
+            }
+        }
     }
 
     /// Takes out of the files of other days what rows of these days replace: it must not come back when they go. Returns the

@@ -65,6 +65,87 @@ async fn statistics(server: &Server) -> (Value, Value) {
     (body["count"].clone(), body["total_volume"].clone())
 }
 
+/// The first of the days of `archived_fills`.
+fn first_day() -> i64 {
+    crate::desk::today() - 12 * DAY
+}
+
+/// A server with 100 fills in each of some days that are archived, and one in the database; all of them are rolled up.
+async fn archived_fills(launch: Launch, days: i64) -> Server {
+    let server = launch.arguments(["--hot-days", "1"]).start().await;
+    let fills: Vec<_> = (0..days)
+        .flat_map(|day| (0..100).map(move |number| (day, number)))
+        .map(|(day, number)| trade(&format!("{day}-{number}"), first_day() + day * DAY + number * 60 * SECOND, 1.0))
+        .collect();
+    push_trades(&server, &fills).await;
+    push_trades(&server, &[trade("hot", crate::desk::today(), 1.0)]).await;
+    eventually("fills are rolled up", async || (rollups(&server).await["lag_seconds"] == json!(0.0)).then_some(()))
+        .await;
+    assert_eq!(operator(&server, "archive").await.as_array().map(Vec::len), Some(days as usize));
+    server
+}
+
+/// How far rollups of fills are.
+async fn rollups(server: &Server) -> Value {
+    let components = server.get("/api/system/components").await.expect(200).json();
+    components["components"]["rollups"]["tables"]["trades"].clone()
+}
+
+async fn is_counted(server: &Server, count: u64, volume: f64) {
+    eventually("each fill is counted once, and nothing is pending", async || {
+        let is_pending = rollups(server).await["replaced_rows_pending"] == json!(true);
+        (statistics(server).await == (json!(count), json!(volume)) && !is_pending).then_some(())
+    })
+    .await;
+}
+
+/// Corrects fills of an archived day while nobody looks for them: somebody rests who has just looked for another.
+async fn correct_unlooked(server: &Server) {
+    push_trades(server, &[trade("new", crate::desk::today(), 1.0)]).await;
+    let corrected: Vec<_> =
+        (0..50).map(|number| trade(&format!("0-{number}"), crate::desk::today() + number * SECOND, 2.0)).collect();
+    push_trades(server, &corrected).await;
+}
+
+#[tokio::test]
+async fn a_corrected_fill_is_counted_once_after_a_stop() {
+    let mut server = archived_fills(launch(), 3).await;
+    correct_unlooked(&server).await;
+    assert_eq!(server.terminate().await, Some(0));
+    let server = launch().arguments(["--hot-days", "1"]).directory(&server.directory).start().await;
+    is_counted(&server, 302, 704.0).await;
+}
+
+#[tokio::test]
+async fn a_corrected_fill_is_counted_once_after_a_kill() {
+    let mut server = archived_fills(launch(), 3).await;
+    correct_unlooked(&server).await;
+    server.kill();
+    let server = launch().arguments(["--hot-days", "never"]).directory(&server.directory).start().await;
+    is_counted(&server, 302, 704.0).await;
+}
+
+#[tokio::test]
+async fn a_corrected_fill_is_counted_once_when_its_day_is_dropped() {
+    let server = archived_fills(launch().arguments(["--retain", "trades=10d"]), 4).await;
+    correct_unlooked(&server).await;
+    let dropped = operator(&server, "retention").await;
+    assert_eq!((&dropped[0]["table"], &dropped[0]["days"]), (&json!("trades"), &json!(2)), "{dropped}");
+    is_counted(&server, 402, 904.0).await;
+    assert_eq!(server.sql_value("SELECT count(*) FROM trades").await, 252.0);
+}
+
+#[tokio::test]
+async fn corrected_fills_in_many_files_of_a_bucket_are_counted_once() {
+    let Some(s3) = S3::start() else { return };
+    let location = s3.location("archive");
+    let server = archived_fills(s3.known_to(launch().arguments(["--archive-location", &location])), 10).await;
+    let corrected: Vec<_> =
+        (0..10).map(|day| trade(&format!("{day}-7"), crate::desk::today() + day * SECOND, 2.0)).collect();
+    push_trades(&server, &corrected).await;
+    is_counted(&server, 1_001, 2_022.0).await;
+}
+
 async fn counts_a_corrected_fill_once(launch: impl Fn() -> Launch) {
     let server = launch().arguments(["--hot-days", "2"]).start().await;
     let first = crate::desk::today() - 12 * DAY;

@@ -1,5 +1,6 @@
 //! Archived rows that rows of the database replace, of a table whose key is without time: rollups count them still.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use arrow::array::{StringArray, TimestampMicrosecondArray};
@@ -18,6 +19,8 @@ use crate::time::Micros;
 
 /// Keys that one statement looks for.
 const KEYS: usize = 500;
+/// Keys of stored rows that are read at a time.
+const PAGE: usize = 50_000;
 /// Keys that are looked for one by one; where there may be more, the file is compared with all rows.
 const MOST_KEYS: usize = 5_000;
 
@@ -84,6 +87,36 @@ impl Reader {
             return Ok(Vec::new());
         }
         self.look(move |snapshot| snapshot.days_with_keys(table, &keys, unknown)).await
+    }
+}
+
+impl Reader {
+    /// The archived days whose files may have rows with the key of any row in the database, or whose keys are not known, newest
+    /// first, and what to look for there.
+    pub async fn days_with_stored_keys(
+        &self,
+        table: &'static Table,
+        limit: Duration,
+    ) -> Result<Vec<(ArchivedDay, Sought)>, ReadError> {
+        let Some(key) = key_column(table) else { return Ok(Vec::new()) };
+        let sql = fill(include_str!("../../../queries/archive/keys_after.sql"), table);
+        let sql = sql.replace("{limit}", &PAGE.to_string());
+        let mut found = BTreeMap::new();
+        let mut after = String::new();
+        loop {
+            let page: Vec<_> =
+                self.query(sql.as_str(), vec![Value::Text(after.clone())], limit).await?.try_collect().await?;
+            let keys = page.iter().map(|batch| column::<StringArray>(batch, key).cloned());
+            let keys = keys.collect::<Result<Vec<_>, _>>().map_err(unexpected)?;
+            let Some(last) = keys.iter().flatten().flatten().last() else { break };
+            after = last.to_owned();
+            for (day, sought) in self.days_with_keys(table, keys, true).await? {
+                // With keys of several pages it is compared with all rows.
+                let sought = if found.contains_key(&day.start) { Sought::All } else { sought };
+                found.insert(day.start, (day, sought));
+            }
+        }
+        Ok(found.into_values().rev().collect())
     }
 }
 

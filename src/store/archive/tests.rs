@@ -259,9 +259,9 @@ async fn a_file_of_which_days_are_dropped_as_others_come_does_not_grow() {
             quotes(&store, &rows).await;
         }
         let touched = store.maintenance().touched(&MARKET_DATA, day - DAY).await.unwrap();
-        let refused = store.maintenance().drop_day(&MARKET_DATA, day - DAY, touched + 1).await.unwrap_err();
+        let refused = store.maintenance().drop_day(&MARKET_DATA, day - DAY, (touched + 1, 0)).await.unwrap_err();
         assert!(matches!(refused, MaintenanceError::Overtaken(_)), "{refused}");
-        let dropped = store.maintenance().drop_day(&MARKET_DATA, day - DAY, touched).await.unwrap();
+        let dropped = store.maintenance().drop_day(&MARKET_DATA, day - DAY, (touched, 0)).await.unwrap();
         assert_eq!(dropped > 0, day > MONDAY);
         store.maintenance().checkpoint().await.unwrap();
         sizes.push(std::fs::metadata(directory.path().join("O'Desk.duckdb")).unwrap().len());

@@ -108,6 +108,11 @@ impl Past {
         self.keys.push(keys);
     }
 
+    /// Whether there are keys of rows.
+    pub fn has_keys(&self) -> bool {
+        self.keys.iter().any(|keys| !keys.is_empty())
+    }
+
     /// The keys of the rows, for the last time.
     pub fn take_keys(&mut self) -> Vec<StringArray> {
         std::mem::take(&mut self.keys)

@@ -321,7 +321,7 @@ async fn buckets_that_outlive_narrower_ones_or_rows_survive_late_rows() {
     }
 
     let touched = maintenance.touched(&MARKET_DATA, day).await.unwrap();
-    maintenance.drop_day(&MARKET_DATA, day, touched).await.unwrap();
+    maintenance.drop_day(&MARKET_DATA, day, (touched, 0)).await.unwrap();
     let kept = [rolled_rows(&store, Level::Minute5).await, rolled_rows(&store, Level::Hour1).await];
     store.batches().commit(&MARKET_DATA, vec![rows(&mut random, &MARKET_DATA, day, 5)]).await.unwrap();
     settled(&store, &MARKET_DATA, day + 3 * DAY).await;

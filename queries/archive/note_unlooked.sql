@@ -1,0 +1,2 @@
+-- Keys of a table are not looked for yet.
+INSERT INTO archive.unlooked VALUES ($1)
