@@ -1,17 +1,17 @@
 //! A file that is written beside its name and takes the name when it is complete: whoever looks there finds what was
 //! there before, or all of what is new.
 
+mod protected;
+
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Error, ErrorKind, Read, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 
 /// Links that are followed, as many as the system follows.
 const LINKS: usize = 40;
 /// What is there is the system's, and never replaced by a file.
 const OF_THE_SYSTEM: [&str; 2] = ["/dev", "/proc"];
-/// Where in a database's file stands what.
-const DATABASE: (usize, &[u8]) = (8, b"DUCK");
 
 /// A file on its way. Dropped before it is [complete](OutputFile::complete), it leaves what was there before.
 ///
@@ -29,17 +29,19 @@ struct Beside {
     target: PathBuf,
 }
 
-/// Whether a file holds a database: a slip of the pen must not put an export in its place.
-fn is_database(path: &Path) -> bool {
-    let mut start = [0; DATABASE.0 + DATABASE.1.len()];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
-    read.is_ok() && start.ends_with(DATABASE.1)
-}
-
 impl OutputFile {
-    /// Opens what is to become the file at `path`, with the permissions of the one that is there. Opening a pipe waits
-    /// for its reader.
+    /// Opens what is to become the file at `path`, which a user has named, with the permissions of the one that is there.
+    /// What belongs to a database is refused. Opening a pipe waits for its reader.
     pub fn begin(path: &Path) -> Result<Self> {
+        Self::open(path, true)
+    }
+
+    /// The same for a file of the program's own.
+    pub fn begin_own(path: &Path) -> Result<Self> {
+        Self::open(path, false)
+    }
+
+    fn open(path: &Path, named_by_user: bool) -> Result<Self> {
         let target = follow(path)?;
         let existing = match fs::metadata(&target) {
             Ok(existing) => Some(existing),
@@ -55,9 +57,9 @@ impl OutputFile {
             if !existing.is_file() || is_of_the_system(&target) {
                 return Ok(Self { file, beside: None });
             }
-            if is_database(&target) {
-                return Err(Error::new(ErrorKind::InvalidInput, "there is a database, which nothing is written over"));
-            }
+        }
+        if named_by_user {
+            protected::refuse(&target, directory_of(&target))?;
         }
         let path = beside(&target)?;
         let file = create(&path, existing.is_some())?;

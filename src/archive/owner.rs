@@ -163,7 +163,7 @@ impl OwnerFile {
 
 fn put(directory: &Path, path: &Path, text: &[u8]) -> std::io::Result<()> {
     create_directories(directory)?;
-    let output = OutputFile::begin(path)?;
+    let output = OutputFile::begin_own(path)?;
     output.file().write_all(text)?;
     output.complete()?;
     sync_directory(directory)
