@@ -122,6 +122,13 @@ impl Watch {
     }
 }
 
+impl Drop for Watch {
+    /// Whatever becomes of the query, no interrupt reaches the one that uses the connection next.
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
 impl Reason {
     /// Why the query was stopped, if it was.
     pub fn stopped(&self) -> Option<Stopped> {

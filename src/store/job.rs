@@ -30,12 +30,14 @@ pub(super) struct Job {
     shared: Shared,
     /// Up to where buckets were made just before the transaction began.
     made: Cell<Made>,
+    /// Whether the transaction has been ended.
+    ended: bool,
 }
 
 impl Job {
     pub fn new(lease: Lease, watch: Watch, active: ActiveQuery, limit: Duration, shared: Shared) -> Self {
         let made = Cell::new(shared.bounds.made());
-        Self { lease, watch, active, leases: RefCell::default(), limit, shared, made }
+        Self { lease, watch, active, leases: RefCell::default(), limit, shared, made, ended: false }
     }
 
     /// Begins a transaction, streams the result of `statements`, and ends it.
@@ -53,14 +55,18 @@ impl Job {
     }
 
     /// Ends the transaction and gives the connection back.
-    pub fn finish(self, succeeded: bool) {
+    pub fn finish(mut self, succeeded: bool) {
+        self.end(if succeeded { "COMMIT" } else { "ROLLBACK" });
+        freed::give_back_near_limit();
+    }
+
+    fn end(&mut self, statement: &str) {
+        self.ended = true;
         // Only when no interrupt can come any more may the connection go on.
         self.watch.finish();
-        let end = if succeeded { "COMMIT" } else { "ROLLBACK" };
-        if let Err(error) = self.execute(end) {
+        if let Err(error) = self.execute(statement) {
             tracing::debug!(%error, "a read transaction had ended already");
         }
-        freed::give_back_near_limit();
     }
 
     /// What is stored where, in the transaction that is open.
@@ -171,6 +177,15 @@ impl Job {
 
     fn execute(&self, sql: &str) -> Result<(), ReadError> {
         self.lease.connection()?.execute_batch(sql).map_err(failed)
+    }
+}
+
+impl Drop for Job {
+    /// A job that broke down: its connection, which goes back, is to be fit for the next one.
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end("ROLLBACK");
+        }
     }
 }
 

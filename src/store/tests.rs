@@ -247,6 +247,19 @@ async fn a_file_with_other_columns_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_fit_for_the_next_query_after_one_that_broke_down() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(&StoreSettings { readers: 1, ..settings(directory.path()) }).unwrap();
+    let broken: fn(&Snapshot<'_>) -> Result<Vec<Statement>, ReadError> = |_| panic!("a job breaks down");
+    for _ in 0..3 {
+        assert!(store.reader().ask(broken, LIMIT).await.is_err());
+        // Neither is a transaction still open, nor comes an interrupt that was meant for the other one.
+        let sum = read(&store, "SELECT sum(range % 7) FROM range(20000000)").await;
+        assert_eq!(sum.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_reads_is_bounded_and_makes_way_for_others() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(&StoreSettings { readers: 1, ..settings(directory.path()) }).unwrap();
