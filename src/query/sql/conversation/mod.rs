@@ -89,8 +89,15 @@ impl Conversation {
 
     async fn converse(&mut self, query: Query, mut client: Client, abandoned: &CancellationToken) -> After {
         let Worker { input, output, process, memory, .. } = &mut self.worker;
-        if frame::send(output, &ToWorker::Query(query), &[]).await.is_err() {
-            return After::end(why_lost(process.as_mut(), &self.workers).await, client);
+        let query = ToWorker::Query(query);
+        let sent = tokio::select! {
+            sent = self.deadline.bound(frame::send(output, &query, &[])) => sent,
+            () = abandoned.cancelled() => return After { keep: false, untold: None },
+        };
+        match sent {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return After::end(why_lost(process.as_mut(), &self.workers).await, client),
+            Err(late) => return After::end(late, client),
         }
         let (requests, received) = mpsc::unbounded_channel();
         let client_waits = AtomicBool::new(false);
