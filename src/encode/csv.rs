@@ -7,6 +7,7 @@ use arrow::csv::WriterBuilder;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::pump::{Encoder, pump};
 use super::{ByteStream, failed, json};
@@ -63,7 +64,8 @@ impl Lines {
 
 impl Encoder for Lines {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), ReadError> {
-        self.flatten(batch).and_then(|batch| self.append(&batch, false)).map_err(failed)
+        let batch = self.flatten(batch).map_err(failed)?;
+        self.append(&batch, false).map_err(|error| unwritable(&batch).unwrap_or_else(|| failed(error)))
     }
 
     fn finish(&mut self) -> Result<(), ReadError> {
@@ -73,6 +75,26 @@ impl Encoder for Lines {
     fn ready(&mut self) -> &mut Vec<u8> {
         &mut self.out
     }
+}
+
+/// Which column has a value without a text: an instant beyond the years that there is a calendar for, for instance.
+fn unwritable(batch: &RecordBatch) -> Option<ReadError> {
+    let options = FormatOptions::new()
+        .with_timestamp_format(Some(TIMESTAMP))
+        .with_timestamp_tz_format(Some(ZONED_TIMESTAMP))
+        .with_display_error(false);
+    batch.schema_ref().fields().iter().zip(batch.columns()).find_map(|(field, column)| {
+        let reason = match ArrayFormatter::try_new(column.as_ref(), &options) {
+            Ok(formatter) => (0..column.len()).find_map(|row| formatter.value(row).try_to_string().err())?,
+            Err(error) => error,
+        };
+        Some(ReadError::Invalid(format!(
+            "the column {:?} of type {} has a value that CSV cannot hold ({reason}): leave it out, cast the column to \
+             BIGINT, or ask for another format",
+            field.name(),
+            field.data_type()
+        )))
+    })
 }
 
 fn is_nested(data_type: &DataType) -> bool {

@@ -1,8 +1,10 @@
 //! Parquet, compressed with zstd.
 
+use arrow::datatypes::{DataType, IntervalUnit, Schema};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 use super::pump::{Encoder, pump};
@@ -22,15 +24,51 @@ pub(super) fn file(batches: BatchStream) -> ByteStream {
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .build();
-    let writer = ArrowWriter::try_new(Vec::new(), batches.schema().clone(), Some(properties));
-    // Parquet lacks some types of SQL: whoever asks for one can cast it.
-    let writer = writer.map_err(|error| ReadError::Invalid(format!("the answer does not fit into Parquet: {error}")));
+    let schema = batches.schema().clone();
+    let writer = check(&schema).and_then(|()| {
+        ArrowWriter::try_new(Vec::new(), schema, Some(properties)).map_err(|error| does_not_fit(&error.to_string()))
+    });
     pump(writer, batches, true)
+}
+
+/// Parquet lacks some types of SQL: whoever asks for one can cast it.
+fn check(schema: &Schema) -> Result<(), ReadError> {
+    let lacking = schema.fields().iter().find_map(|field| Some((field.name(), lacking(field.data_type())?)));
+    match lacking {
+        Some((name, lacking)) => Err(does_not_fit(&format!("the column {name:?} has values of type {lacking}"))),
+        None => Ok(()),
+    }
+}
+
+/// The type that Parquet lacks, as it is or within others.
+fn lacking(data_type: &DataType) -> Option<&DataType> {
+    match data_type {
+        DataType::Interval(IntervalUnit::MonthDayNano) | DataType::Union(..) => Some(data_type),
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field)
+        | DataType::RunEndEncoded(_, field)
+        | DataType::Map(field, _) => lacking(field.data_type()),
+        DataType::Struct(fields) => fields.iter().find_map(|field| lacking(field.data_type())),
+        DataType::Dictionary(_, values) => lacking(values),
+        _ => None,
+    }
+}
+
+fn does_not_fit(why: &str) -> ReadError {
+    ReadError::Invalid(format!(
+        "the result does not fit into Parquet ({why}): cast it to text, or ask for another format"
+    ))
 }
 
 impl Encoder for ArrowWriter<Vec<u8>> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), ReadError> {
-        self.write(batch).map_err(failed)
+        self.write(batch).map_err(|error| match error {
+            ParquetError::NYI(why) => does_not_fit(&why),
+            other => failed(other),
+        })
     }
 
     fn finish(&mut self) -> Result<(), ReadError> {

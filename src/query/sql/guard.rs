@@ -11,6 +11,10 @@ use super::errors::read_error;
 use super::{complexity, derived, recursion};
 use crate::batch::ReadError;
 
+/// What to do instead of listing the columns of a recursive query behind its name.
+const NAME_IN_SELECT: &str = "In WITH RECURSIVE name the columns in the first SELECT instead of behind the name: \
+    WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL ...)";
+
 /// Parses and plans one question; a statement that is none is [`ReadError::Refused`].
 pub(super) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan, ReadError> {
     complexity::check_text(sql)?;
@@ -26,7 +30,11 @@ pub(super) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan,
     }
     complexity::check_statement(&statement)?;
     derived::name_all(&mut statement);
-    let plan = state.statement_to_plan(statement).await.map_err(|error| read_error(&error))?;
+    let lists_columns = is_recursive_with_column_list(&statement);
+    let plan = state.statement_to_plan(statement).await.map_err(|error| match read_error(&error) {
+        ReadError::Invalid(text) if lists_columns => ReadError::Invalid(format!("{text}. {NAME_IN_SELECT}")),
+        other => other,
+    })?;
     let plan = recursion::keep_columns(plan).map_err(|error| read_error(&error))?;
     complexity::check_plan(&plan)?;
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
@@ -47,6 +55,14 @@ fn is_question(statement: &Statement) -> bool {
         Statement::Explain(explain) => is_question(&explain.statement),
         _ => false,
     }
+}
+
+/// DataFusion gives the columns of a recursive query the names of the list only outside of it.
+fn is_recursive_with_column_list(statement: &Statement) -> bool {
+    let Statement::Statement(statement) = statement else { return false };
+    let SqlStatement::Query(query) = statement.as_ref() else { return false };
+    let with = query.with.as_ref().filter(|with| with.recursive);
+    with.is_some_and(|with| with.cte_tables.iter().any(|table| !table.alias.columns.is_empty()))
 }
 
 fn refused(statement: &Statement) -> ReadError {
