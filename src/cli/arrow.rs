@@ -38,7 +38,7 @@ impl<S: Stream<Item = Result<Bytes, DatabaseError>> + Unpin> Incoming<S> {
             }
             match self.bytes.next().await {
                 Some(Ok(chunk)) => self.unread = Buffer::from(chunk),
-                Some(Err(error)) => return Err(broken(error)),
+                Some(Err(error)) => return Err(ReadError::Failed(error.to_string())),
                 None => return self.decoder.finish().map(|()| None).map_err(broken),
             }
         }

@@ -43,6 +43,18 @@ pub enum ClientError {
         /// What went wrong.
         source: reqwest::Error,
     },
+    /// What it sent ended before its time.
+    #[error(
+        "{server} broke off its answer ({source}): a limit may have been reached (rows of a query, --query-max-rows; \
+         time; memory; a reader that stood still), or the server has ended; its log says why. Ask for less; whole \
+         tables come with observability-api export"
+    )]
+    BrokenOff {
+        /// Its address.
+        server: String,
+        /// What went wrong.
+        source: reqwest::Error,
+    },
     /// Nobody whom this machine trusts vouches for the server.
     #[error("the certificate of {server} is not trusted: name the one that vouches for it with --ca-file ({source})")]
     Untrusted {
@@ -163,6 +175,12 @@ impl Remote {
                 ClientError::Unreachable { server, source }
             }
         }
+    }
+
+    /// The error of an answer that has begun and does not end as it should.
+    pub fn broken_off(&self) -> impl Fn(reqwest::Error) -> ClientError + use<> {
+        let server = self.address.clone();
+        move |source| ClientError::BrokenOff { server: server.clone(), source }
     }
 
     /// What the server said, in its own words.

@@ -83,8 +83,8 @@ pub async fn run(arguments: ExportArguments, settings: Settings) -> Result<(), E
     if let Some(server) = Remote::find(arguments.server.clone(), &settings).map_err(DatabaseError::from)? {
         let request = server.request(Method::GET, &path(&arguments, form.format()));
         let answer = server.send(request).await.map_err(DatabaseError::from)?;
-        let unreachable = server.unreachable();
-        let answer = answer.bytes_stream().map_err(move |source| DatabaseError::from(unreachable(source)));
+        let broken_off = server.broken_off();
+        let answer = answer.bytes_stream().map_err(move |source| DatabaseError::from(broken_off(source)));
         return write(&arguments, form.take(answer).await?, target).await;
     }
     let store = database::open_existing(&settings.store)?;

@@ -20,8 +20,8 @@ pub(super) async fn ask(server: &Remote, sql: &str, params: &Value, output: Outp
         .header(reqwest::header::CONTENT_TYPE, Format::Json.content_type())
         .body(json!({ "sql": sql, "params": params }).to_string());
     let response = server.send(request).await.map_err(DatabaseError::from)?;
-    let unreachable = server.unreachable();
-    let bytes = response.bytes_stream().map_err(move |source| DatabaseError::from(unreachable(source)));
+    let broken_off = server.broken_off();
+    let bytes = response.bytes_stream().map_err(move |source| DatabaseError::from(broken_off(source)));
     match output.form() {
         None => output.table(batches(bytes).await?).await,
         Some(form) => output.write(form.take(bytes).await?).await,

@@ -24,6 +24,8 @@ use super::mapping::Columns;
 
 /// Rows that are read together.
 const PIECE: usize = 8_192;
+/// What gzip, zstd, bzip2 and xz begin with.
+const COMPRESSED: [&[u8]; 4] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], b"BZh", b"\xfd7zXZ"];
 /// The name that stands for the standard input.
 pub const STANDARD_INPUT: &str = "-";
 
@@ -54,6 +56,15 @@ pub enum SourceError {
     /// Neither name nor contents say what it is.
     #[error("what {0} holds cannot be told from its name: say --format csv, ndjson, arrow or parquet")]
     UnknownFormat(String),
+    /// It has to be unpacked.
+    #[error(
+        "{0} is compressed: unpack it first, or let another program do so and read its output, gzip -dc FILE | \
+         observability-api import TABLE - --format csv for instance"
+    )]
+    Compressed(String),
+    /// An array is whole only at its end.
+    #[error("{0} is a JSON array: give one object a line instead (NDJSON), as export writes it to .ndjson")]
+    JsonArray(String),
     /// A format that is read from its end.
     #[error("Parquet is read from its end, which the standard input does not have yet: give the name of a file")]
     NotSeekable,
@@ -114,10 +125,14 @@ pub fn open(path: &Path, format: Option<FileFormat>, wanted: &[String]) -> Resul
         None => Box::new(io::stdin()),
     };
     let mut bytes = BufReader::with_capacity(256 << 10, Counted::new(bytes, position.clone()));
+    let first = bytes.fill_buf().map_err(unreadable)?;
+    if COMPRESSED.iter().any(|magic| first.starts_with(magic)) {
+        return Err(SourceError::Compressed(name));
+    }
     let format = match format.or_else(|| FileFormat::of_name(path)) {
         Some(format) => format,
-        None => FileFormat::of_contents(bytes.fill_buf().map_err(unreadable)?)
-            .ok_or_else(|| SourceError::UnknownFormat(name.clone()))?,
+        None if first.trim_ascii_start().starts_with(b"[") => return Err(SourceError::JsonArray(name)),
+        None => FileFormat::of_contents(first).ok_or_else(|| SourceError::UnknownFormat(name.clone()))?,
     };
     let input = Input { name: name.clone(), bytes };
     let (columns, pieces) = match format {
@@ -188,4 +203,26 @@ impl FileFormat {
 
 fn malformed<'a>(name: &'a str, format: &'static str) -> impl Fn(ArrowError) -> SourceError + 'a {
     move |error| SourceError::Malformed { name: name.to_owned(), format, reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_form_of_rows_is_told_what_to_do() {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, format, bytes, told) in [
+            ("rows.csv.gz", None, &b"\x1f\x8b\x08\x00"[..], "compressed"),
+            ("rows.csv", Some(FileFormat::Csv), b"\x1f\x8b\x08\x00", "compressed"),
+            ("rows.ndjson.zst", None, b"\x28\xb5\x2f\xfd\x00", "compressed"),
+            ("rows.json", None, b"\n[{}]", "JSON array"),
+            ("rows.txt", None, b"hello", "--format"),
+        ] {
+            let path = directory.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            let error = open(&path, format, &[]).err().map(|error| error.to_string()).unwrap();
+            assert!(error.contains(told) && error.contains(name), "{error}");
+        }
+    }
 }
