@@ -6,6 +6,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::thread::JoinHandle;
 
+use serde_json::json;
+
 use crate::common::{Ended, Launch};
 
 /// A server that answers one request with some rows, and then to the end or not.
@@ -50,6 +52,7 @@ fn a_file_stays_what_it_was_when_the_result_breaks_off() {
     for output in ["rows.csv", "new.csv"] {
         for ended in commands(launch, output, false) {
             assert_eq!(ended.code, Some(1), "{ended:?}");
+            assert!(ended.err.contains("broke off") && ended.err.contains("--query-max-rows"), "{ended:?}");
             assert_eq!(names(directory.path()), ["rows.csv"], "nothing is left of what broke off");
         }
     }
@@ -104,4 +107,45 @@ fn links_pipes_devices_and_permissions_stay() {
         }
     }
     assert_eq!(names(directory.path()), ["link", "link-to-pipe", "pipe", "rows.csv"]);
+}
+
+/// A file is written over by a rename, so what has it open would go on writing to one that nobody finds again.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_belongs_to_a_database_is_never_written_over() {
+    let mut server = Launch::new().arguments(["--archive-location", "kept"]).start().await;
+    let directory = server.directory.clone();
+    let launch = || Launch::new().directory(&directory);
+    let rows: Vec<_> =
+        (0..50).map(|second| json!({"timestamp": format!("2025-10-21T12:00:{second:02}"), "symbol": "A"})).collect();
+    server.ingest("market_data", &json!(rows)).await;
+    let backup = launch().arguments(["backup"]).run();
+    assert_eq!(backup.code, Some(0), "{backup:?}");
+    let backups = directory.path().join("data/observability.backups");
+    let backup = fs::read_dir(&backups).unwrap().next().unwrap().unwrap().path();
+    std::os::unix::fs::symlink("data/observability.duckdb.lock", directory.path().join("link")).unwrap();
+    std::os::unix::fs::symlink("data", directory.path().join("elsewhere")).unwrap();
+    for output in [
+        "data/observability.duckdb",
+        "data/observability.duckdb.wal",
+        "data/observability.duckdb.lock",
+        "data/observability.duckdb.wal.checkpoint",
+        "elsewhere/observability.duckdb.wal",
+        "link",
+        "kept/rows.csv",
+        "kept/identity.json",
+        backup.join("rows.csv").to_str().unwrap(),
+        backup.join("manifest.json").to_str().unwrap(),
+    ] {
+        for command in [&["export", "market_data"][..], &["query", "SELECT 1 AS n"]] {
+            let ended = launch().arguments(command).arguments(["--format", "csv", "--output", output]).run();
+            assert_eq!(ended.code, Some(1), "{output}: {ended:?}");
+            assert!(ended.err.contains("database") && ended.err.contains("give another"), "{output}: {ended:?}");
+        }
+    }
+    server.ingest("market_data", &json!({"timestamp": "2025-10-21T12:01:00", "symbol": "A"})).await;
+    server.kill();
+    drop(server);
+    let server = launch().arguments(["--archive-location", "kept"]).start().await;
+    assert_eq!(server.sql_value("SELECT count(*) FROM market_data").await, 51);
 }

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::common::{Launch, Server};
-use crate::with_rows;
+use crate::{processes, with_rows};
 
 /// Some 10^11 combinations, one after the other: long, not large.
 const HEAVY: &str = "SELECT sum(a.bid * b.bid - c.bid * d.price) AS s
@@ -83,6 +83,53 @@ async fn mistakes_are_explained() {
     assert_eq!(server.get("/api/sql").await.expect(405).header("allow"), "POST");
     let unknown = server.post("/api/sql?format=xml", &json!({"sql": "SELECT 1"})).await;
     assert!((400..500).contains(&unknown.status) && unknown.detail().contains("json"), "{}", unknown.text());
+}
+
+#[tokio::test]
+async fn what_a_format_cannot_hold_is_the_querys_fault_and_named() {
+    let server = with_rows().await;
+    for (format, value, named) in [
+        ("parquet", "interval '1 month'", "Interval"),
+        ("parquet", "named_struct('a', named_struct('b', [interval '1 day']))", "Interval"),
+        ("csv", "arrow_cast(9223372036854775807, 'Timestamp(Microsecond, None)')", "Timestamp"),
+        ("csv", "arrow_cast(2147483647, 'Date32')", "Date32"),
+        ("csv", "arrow_cast(9223372036854775807, 'Time64(Microsecond)')", "Time64"),
+    ] {
+        let sql = json!({"sql": format!("SELECT {value} AS odd FROM trades")});
+        let answer = server.post(&format!("/api/sql?format={format}"), &sql).await.expect(400);
+        let detail = answer.detail();
+        assert!(detail.contains("odd") && detail.contains(named) && detail.contains("another format"), "{detail}");
+    }
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn a_recursive_query_with_a_list_of_columns_is_told_how_to_name_them() {
+    let server = Server::start().await;
+    let listed = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT sum(n) FROM r";
+    let answer = server.post("/api/sql", &json!({"sql": listed})).await.expect(400);
+    assert!(answer.detail().contains("SELECT 1 AS n"), "{}", answer.detail());
+    let named = "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT sum(n) FROM r";
+    assert_eq!(server.sql_value(named).await, 6);
+}
+
+#[tokio::test]
+async fn a_worker_that_takes_nothing_does_not_outlast_the_time_limit() {
+    let server = Launch::new().arguments(["--query-time-limit", "1s"]).start().await;
+    server.sql_value("SELECT 1 AS n").await;
+    crate::common::eventually("the worker is idle", async || {
+        let metrics = server.get("/metrics").await.text();
+        metrics.contains("observability_sql_workers{state=\"idle\"} 1").then_some(())
+    })
+    .await;
+    let [worker] = processes::workers(&server)[..] else { panic!("there is one worker") };
+    processes::signal(worker, "STOP");
+    // More than waits in the socket: each character takes six.
+    let long = "\u{1}".repeat(60_000);
+    let query = json!({"sql": format!("SELECT '{long}' AS v, $1 AS p"), "params": [long]});
+    let answer = server.post("/api/sql", &query).await.expect(408);
+    assert!(answer.detail().contains("1 s"), "{}", answer.detail());
+    assert_eq!(server.sql_value("SELECT 2 AS n").await, 2);
 }
 
 #[tokio::test]
