@@ -213,9 +213,17 @@ fn broken(error: arrow::error::ArrowError) -> ReadError {
     ReadError::Failed(error.to_string())
 }
 
+/// Whether an error of the engine says that memory ran out: the appender says so in words of its own.
+pub(super) fn is_want_of_memory(text: &str) -> bool {
+    text.starts_with("Out of Memory Error")
+        || ["could not allocate block of size", "failed to allocate data of size"]
+            .iter()
+            .any(|words| text.contains(words))
+}
+
 pub(super) fn failed(error: duckdb::Error) -> ReadError {
     let text = error.to_string();
-    if text.starts_with("Out of Memory Error") {
+    if is_want_of_memory(&text) {
         ReadError::OutOfMemory(text)
     } else if text.contains("Current transaction is aborted") {
         // Only a lack of memory aborts one that reads. The statement before this one was given up before it could tell.

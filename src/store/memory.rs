@@ -14,6 +14,10 @@ use crate::budget::MemoryShares;
 
 /// How long a commit waits for the memory that is its own.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The smallest log that is worth a checkpoint.
+const LEAST_LOG: u64 = 1_000_000;
+/// The part of the engine's share that it may have on top of it for the moment of a commit.
+const PART_FOR_COMMIT: u64 = 2;
 /// Between two looks at how much queries hold, while there are any.
 const LOOK: Duration = Duration::from_millis(50);
 /// Between a query that is stopped and the next attempt to lower the limit.
@@ -37,8 +41,10 @@ struct Inner {
 
 #[derive(Clone, Copy)]
 struct State {
-    /// Whether the limit is the whole.
+    /// Whether the limit is more than the queries' share.
     is_raised: bool,
+    /// What it is then.
+    raised_to: u64,
     /// Who commits or checkpoints.
     holders: usize,
     is_closed: bool,
@@ -54,13 +60,19 @@ pub struct Reserve {
 #[error("queries hold the memory that a commit needs")]
 pub struct NoMemory;
 
+/// How large the log becomes before it is worked off, in bytes: its rows are in memory until then, and take about half as much
+/// again there, all of which has to fit beside the queries.
+pub fn checkpoint_threshold(shares: &MemoryShares) -> u64 {
+    (shares.engine.saturating_sub(shares.queries) / 3).max(LEAST_LOG)
+}
+
 impl EngineMemory {
     /// Starts the thread that lowers the limit.
     pub fn start(connection: Connection, shares: MemoryShares, active: ActiveQueries) -> std::io::Result<Self> {
         let inner = Arc::new(Inner {
             shares,
             active,
-            state: Mutex::new(State { is_raised: true, holders: 0, is_closed: false }),
+            state: Mutex::new(State { is_raised: true, raised_to: shares.engine, holders: 0, is_closed: false }),
             lowered: Condvar::new(),
             connection: Mutex::new(connection),
         });
@@ -72,18 +84,24 @@ impl EngineMemory {
         Ok(Self { inner })
     }
 
-    /// The writer's memory, for a commit or a checkpoint. Waits a bounded time for it.
+    /// The writer's memory, for a commit. Waits a bounded time for it. A commit must not fail in its middle: for its moment the
+    /// engine may have more than its share, and who else takes of that is stopped afterwards.
     pub fn reserve(&self) -> Result<Reserve, NoMemory> {
         if self.inner.active.count() == 0 {
             // All of the queries' share is free.
             return Ok(Reserve { memory: None });
         }
-        self.take()
+        let engine = self.inner.shares.engine;
+        self.take_up_to(engine.saturating_add(engine / PART_FOR_COMMIT))
     }
 
     /// The same, whether there are queries or not: for work that found too little, and for work that takes so long that a
     /// query may begin and grow meanwhile.
     pub fn take(&self) -> Result<Reserve, NoMemory> {
+        self.take_up_to(self.inner.shares.engine)
+    }
+
+    fn take_up_to(&self, limit: u64) -> Result<Reserve, NoMemory> {
         let inner = &self.inner;
         let until = Instant::now() + PATIENCE;
         let mut state = inner.state();
@@ -95,12 +113,12 @@ impl EngineMemory {
             }
             state = inner.lowered.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        if !state.is_raised {
-            inner.set_limit(inner.shares.engine).map_err(|error| {
+        if !state.is_raised || state.raised_to < limit {
+            inner.set_limit(limit).map_err(|error| {
                 tracing::error!(%error, "the engine's memory limit cannot be raised");
                 NoMemory
             })?;
-            state.is_raised = true;
+            (state.is_raised, state.raised_to) = (true, limit);
         }
         state.holders += 1;
         Ok(Reserve { memory: Some(self.clone()) })

@@ -162,7 +162,8 @@ impl Store {
         let ownership = Ownership::new(settings, identity.clone(), reader.reserved(), maintenance.clone());
         let ownership = ownership.map_err(Box::new)?;
         let space = space::Space::new(&settings.path, settings.min_free_bytes, batches.gate());
-        let threshold = space::checkpoint_threshold(figures.files().floor);
+        let threshold =
+            space::checkpoint_threshold(figures.files().floor).min(memory::checkpoint_threshold(&settings.memory()));
         let checkpoints = checkpoint::Checkpoints::new(&settings.path, threshold, figures.clone());
         let writer = writer::Writer::new(connection, receiver, tasks, pace, shared, space, checkpoints)?;
         let (runtime, stopped) = (Handle::current(), stop.clone());

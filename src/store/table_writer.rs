@@ -5,6 +5,7 @@ use arrow::record_batch::RecordBatch;
 use duckdb::Connection;
 
 use super::commit::CommitError;
+use super::job::is_want_of_memory;
 use super::last_write::{last_of_each_key, parted};
 use super::late::LateDays;
 use super::rollup::Past;
@@ -56,7 +57,7 @@ impl TableWriteError {
     /// Whether there was too little memory, and everything was taken back: it may succeed later.
     pub fn is_want_of_memory(&self) -> bool {
         match self {
-            Self::Engine(error) => error.to_string().starts_with("Out of Memory Error"),
+            Self::Engine(error) => is_want_of_memory(&error.to_string()),
             Self::Commit(error) => matches!(error, CommitError::NoMemory(_)),
             _ => false,
         }

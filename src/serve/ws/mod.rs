@@ -34,7 +34,7 @@ pub use clients::{ClientStatistics, Clients, ClientsStatistics, ConnectionStatis
 pub use publisher::spawn_frames;
 
 /// Longest message that a client may send, in bytes. What clients say is a few words.
-const MAX_MESSAGE: usize = 64 << 10;
+const MAX_MESSAGE: usize = 4 << 10;
 /// A client's read buffer, in bytes; it is allocated for as long as the client stays.
 const READ_BUFFER: usize = 512;
 
