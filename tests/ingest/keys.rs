@@ -31,7 +31,8 @@ async fn one_absurd_volume_hides_no_other_row() {
     server.ingest("market_data", &json!([absurd, quote(1, "A", 2.0), quote(1, "B", 3.0)])).await;
     let rows = server.post("/api/metrics/history", &question).await.expect(200).json();
     assert_eq!(rows["count"], 2, "{rows}");
-    assert_eq!(rows["data"][0]["total_volume"], json!(i64::MAX));
+    // The sum of them is no 64-bit integer.
+    assert_eq!(rows["data"][0]["total_volume"], Value::Null);
 }
 
 #[tokio::test]

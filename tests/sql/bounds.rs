@@ -214,7 +214,7 @@ async fn a_worker_starts_with_the_first_query_serves_the_next_and_ends_with_the_
     }
     // On a busy machine a query may come before the worker of the last one is idle.
     let all = workers(&server);
-    assert!(all.contains(&first[0]) && all.len() <= 2, "a worker serves one query after the other: {first:?} {all:?}");
+    assert!(all.contains(&first[0]) && all.len() <= 4, "a worker serves one query after the other: {first:?} {all:?}");
 
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", first[0])).unwrap();
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();

@@ -83,11 +83,11 @@ impl Drop for Peak {
     }
 }
 
-fn resident_bytes(process: u32) -> u64 {
+/// Memory of its own: the program it shares with the server.
+fn own_bytes(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let resident =
-        status.split_once("VmRSS:").and_then(|(_, rest)| rest.split_whitespace().next()?.parse::<u64>().ok());
-    resident.unwrap_or(0) << 10
+    let own = status.split_once("RssAnon:").and_then(|(_, rest)| rest.split_whitespace().next()?.parse::<u64>().ok());
+    own.unwrap_or(0) << 10
 }
 
 /// A process as the server starts them, without a server.

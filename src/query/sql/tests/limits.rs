@@ -31,7 +31,7 @@ async fn the_time_limit_ends_what_runs_here() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_time_limit_covers_the_reading_of_the_answer() {
-    let limit = Duration::from_millis(500);
+    let limit = Duration::from_secs(3);
     let desk = Desk::with(QuerySettings { time_limit: limit, ..QuerySettings::default() }, 100_000).await;
     let mut answer = desk.session.query("SELECT * FROM market_data", Value::Null).await.unwrap();
     tokio::time::sleep(limit).await;
