@@ -16,8 +16,8 @@ use crate::budget::MemoryShares;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The smallest log that is worth a checkpoint.
 const LEAST_LOG: u64 = 1_000_000;
-/// The part of the engine's share that it may have on top of it for the moment of a commit.
-const PART_FOR_COMMIT: u64 = 2;
+/// The part of the engine's share that it may have on top of it while something is committed or checkpointed.
+const PART_ON_TOP: u64 = 2;
 /// Between two looks at how much queries hold, while there are any.
 const LOOK: Duration = Duration::from_millis(50);
 /// Between a query that is stopped and the next attempt to lower the limit.
@@ -43,8 +43,6 @@ struct Inner {
 struct State {
     /// Whether the limit is more than the queries' share.
     is_raised: bool,
-    /// What it is then.
-    raised_to: u64,
     /// Who commits or checkpoints.
     holders: usize,
     is_closed: bool,
@@ -72,7 +70,7 @@ impl EngineMemory {
         let inner = Arc::new(Inner {
             shares,
             active,
-            state: Mutex::new(State { is_raised: true, raised_to: shares.engine, holders: 0, is_closed: false }),
+            state: Mutex::new(State { is_raised: true, holders: 0, is_closed: false }),
             lowered: Condvar::new(),
             connection: Mutex::new(connection),
         });
@@ -84,25 +82,23 @@ impl EngineMemory {
         Ok(Self { inner })
     }
 
-    /// The writer's memory, for a commit. Waits a bounded time for it. A commit must not fail in its middle: for its moment the
-    /// engine may have more than its share, and who else takes of that is stopped afterwards.
+    /// The writer's memory, for a commit. Waits a bounded time for it.
     pub fn reserve(&self) -> Result<Reserve, NoMemory> {
         if self.inner.active.count() == 0 {
             // All of the queries' share is free.
             return Ok(Reserve { memory: None });
         }
-        let engine = self.inner.shares.engine;
-        self.take_up_to(engine.saturating_add(engine / PART_FOR_COMMIT))
+        self.take()
     }
 
     /// The same, whether there are queries or not: for work that found too little, and for work that takes so long that a
     /// query may begin and grow meanwhile.
+    ///
+    /// Neither a commit nor a checkpoint may fail in its middle: for their time the engine may have more than its share, and who
+    /// else takes of that is stopped afterwards.
     pub fn take(&self) -> Result<Reserve, NoMemory> {
-        self.take_up_to(self.inner.shares.engine)
-    }
-
-    fn take_up_to(&self, limit: u64) -> Result<Reserve, NoMemory> {
         let inner = &self.inner;
+        let limit = inner.shares.engine.saturating_add(inner.shares.engine / PART_ON_TOP);
         let until = Instant::now() + PATIENCE;
         let mut state = inner.state();
         // Nobody lowers it after the end, and no query begins any more.
@@ -113,12 +109,12 @@ impl EngineMemory {
             }
             state = inner.lowered.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        if !state.is_raised || state.raised_to < limit {
+        if !state.is_raised {
             inner.set_limit(limit).map_err(|error| {
                 tracing::error!(%error, "the engine's memory limit cannot be raised");
                 NoMemory
             })?;
-            (state.is_raised, state.raised_to) = (true, limit);
+            state.is_raised = true;
         }
         state.holders += 1;
         Ok(Reserve { memory: Some(self.clone()) })
