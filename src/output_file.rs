@@ -33,15 +33,6 @@ impl OutputFile {
     /// Opens what is to become the file at `path`, which a user has named, with the permissions of the one that is there.
     /// What belongs to a database is refused. Opening a pipe waits for its reader.
     pub fn begin(path: &Path) -> Result<Self> {
-        Self::open(path, true)
-    }
-
-    /// The same for a file of the program's own.
-    pub fn begin_own(path: &Path) -> Result<Self> {
-        Self::open(path, false)
-    }
-
-    fn open(path: &Path, named_by_user: bool) -> Result<Self> {
         let target = follow(path)?;
         let existing = match fs::metadata(&target) {
             Ok(existing) => Some(existing),
@@ -58,9 +49,7 @@ impl OutputFile {
                 return Ok(Self { file, beside: None });
             }
         }
-        if named_by_user {
-            protected::refuse(&target, directory_of(&target))?;
-        }
+        protected::refuse(&target, directory_of(&target))?;
         let path = beside(&target)?;
         let file = create(&path, existing.is_some())?;
         let output = Self { file, beside: Some(Beside { path, target }) };

@@ -5,6 +5,8 @@ use crate::time::{self, DAY, Micros, format_naive};
 
 /// The last part of every name.
 const ROWS: &str = "rows.parquet";
+/// The file at the top that says whose archive it is.
+pub const IDENTITY: &str = "identity.json";
 /// What stands between a name and a random number while a file is not complete.
 const ASIDE: &str = ".tmp-";
 
@@ -41,6 +43,9 @@ pub enum Named {
 
 /// Reads a name; `None` for files that are not of this program.
 pub fn parse(name: &str) -> Option<Named> {
+    if name.strip_prefix(IDENTITY).is_some_and(|rest| rest.starts_with(ASIDE)) {
+        return Some(Named::Aside);
+    }
     let mut parts = name.split('/');
     let table = tables::find(parts.next()?)?;
     let date = parts.next()?.strip_prefix("date=")?;
@@ -72,6 +77,7 @@ mod tests {
             );
             assert!(matches!(parse(&aside(&name)), Some(Named::Aside)));
         }
+        assert!(matches!(parse(&aside(IDENTITY)), Some(Named::Aside)));
         assert_eq!(file_name(&TRADES, 0), "trades/date=1970-01-01/rows.parquet");
     }
 
@@ -79,6 +85,8 @@ mod tests {
     fn the_files_of_others_are_not_ours() {
         for name in [
             "rows.parquet",
+            IDENTITY,
+            "trades/identity.json.tmp-1",
             "trades/rows.parquet",
             "trades/date=1970-01-01/other.parquet",
             "trades/date=1970-01-01/rows.parquet.gz",

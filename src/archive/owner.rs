@@ -1,5 +1,6 @@
 //! The file in an archive that says whose it is.
 
+use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,10 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::files::{create_directories, sync_directory};
 use super::{ArchiveError, layout};
 use crate::location::Location;
-use crate::output_file::OutputFile;
 
-/// Its name, at the top of the archive.
-const FILE: &str = "identity.json";
 /// The version of its form. A change that older programs must not write over makes it the next one.
 const FORMAT: u32 = 1;
 
@@ -73,14 +71,14 @@ impl OwnerFile {
     pub async fn read(&self) -> Result<Option<(Owner, UpdateVersion)>, ArchiveError> {
         let nowhere = UpdateVersion { e_tag: None, version: None };
         let (text, version) = match &self.place {
-            Place::Directory(directory) => match std::fs::read(directory.join(FILE)) {
+            Place::Directory(directory) => match std::fs::read(directory.join(layout::IDENTITY)) {
                 Ok(text) => (text, nowhere),
                 Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => {
                     return Ok(None);
                 }
-                Err(error) => return Err(ArchiveError::file(&directory.join(FILE))(error)),
+                Err(error) => return Err(ArchiveError::file(&directory.join(layout::IDENTITY))(error)),
             },
-            Place::Bucket(store) => match store.get(&Name::from(FILE)).await {
+            Place::Bucket(store) => match store.get(&Name::from(layout::IDENTITY)).await {
                 Ok(found) => {
                     let version =
                         UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
@@ -111,7 +109,7 @@ impl OwnerFile {
                 if !as_it_was {
                     return Err(self.contested());
                 }
-                let path = directory.join(FILE);
+                let path = directory.join(layout::IDENTITY);
                 put(directory, &path, &text).map_err(ArchiveError::file(&path))?;
             }
             Place::Bucket(store) => {
@@ -120,11 +118,11 @@ impl OwnerFile {
                     Replaces::This(_, version) => PutMode::Update(version.clone()),
                     Replaces::Anything => PutMode::Overwrite,
                 };
-                match store.put_opts(&Name::from(FILE), text.clone().into(), PutOptions::from(mode)).await {
+                match store.put_opts(&Name::from(layout::IDENTITY), text.clone().into(), PutOptions::from(mode)).await {
                     Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => return Err(self.contested()),
                     // What it cannot do under a condition it does without one; whoever was overtaken finds out below.
                     Err(Error::NotImplemented { .. } | Error::NotSupported { .. }) => {
-                        store.put(&Name::from(FILE), text.into()).await?;
+                        store.put(&Name::from(layout::IDENTITY), text.into()).await?;
                     }
                     done => drop(done?),
                 }
@@ -161,10 +159,20 @@ impl OwnerFile {
     }
 }
 
+/// A kill leaves at most a file under another name, which goes with those of days that were never completed.
 fn put(directory: &Path, path: &Path, text: &[u8]) -> std::io::Result<()> {
     create_directories(directory)?;
-    let output = OutputFile::begin_own(path)?;
-    output.file().write_all(text)?;
-    output.complete()?;
+    let aside = directory.join(layout::aside(layout::IDENTITY));
+    let written = (|| {
+        let mut file = File::create_new(&aside)?;
+        file.write_all(text)?;
+        file.sync_all()?;
+        std::fs::rename(&aside, path)
+    })();
+    if written.is_err() {
+        // Nothing is left to be done when it cannot be removed either.
+        let _ = std::fs::remove_file(&aside);
+    }
+    written?;
     sync_directory(directory)
 }

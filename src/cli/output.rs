@@ -88,6 +88,7 @@ impl Target {
         done.flatten().map_err(|source| self.unwritable(source))
     }
 
+    /// Also writes what came before an error.
     async fn copy<E>(
         &self,
         bytes: impl Stream<Item = Result<Bytes, E>>,
@@ -98,21 +99,33 @@ impl Target {
         E: From<OutputError>,
     {
         let mut bytes = std::pin::pin!(bytes);
-        let mut last = b'\n';
-        while let Some(chunk) = bytes.next().await {
-            let chunk = chunk?;
-            last = chunk.last().copied().unwrap_or(last);
-            match target.write_all(&chunk).await {
-                Ok(()) => {}
-                // `| head` has seen enough.
-                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
-                Err(error) => return Err(self.unwritable(error).into()),
+        let mut broken_off = Ok(());
+        let written = async {
+            let mut last = b'\n';
+            while let Some(chunk) = bytes.next().await {
+                match chunk {
+                    Ok(chunk) => {
+                        last = chunk.last().copied().unwrap_or(last);
+                        target.write_all(&chunk).await?;
+                    }
+                    Err(error) => {
+                        broken_off = Err(error);
+                        break;
+                    }
+                }
             }
+            if broken_off.is_ok() && ends_line && last != b'\n' {
+                target.write_all(b"\n").await?;
+            }
+            target.flush().await
+        };
+        let written = written.await;
+        broken_off?;
+        match written {
+            // `| head` has seen enough.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            written => Ok(written.map_err(|source| self.unwritable(source))?),
         }
-        if ends_line && last != b'\n' {
-            target.write_all(b"\n").await.map_err(|source| self.unwritable(source))?;
-        }
-        Ok(target.flush().await.map_err(|source| self.unwritable(source))?)
     }
 
     fn unwritable(&self, source: std::io::Error) -> OutputError {
