@@ -82,7 +82,7 @@ async fn a_bucket_that_does_not_answer_keeps_nobody_from_writing() {
     // Late rows of days far apart, and rows of today, some of them late as well.
     push_quotes(&server, &[quote(FIRST + SECOND, "AAPL", 16), quote(FIRST + 2 * 86_400 * SECOND, "AAPL", 24)]).await;
     push_quotes(&server, &[quote(today() + SECOND, "MSFT", 8), quote(today(), "AAPL", 9)]).await;
-    assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
     let of = |day: i64| {
         serde_json::json!({"start_time": text(FIRST + day * 86_400 * SECOND), "interval": "1h",
             "end_time": text(FIRST + (day + 1) * 86_400 * SECOND - 1), "metric_types": ["market_data"]})

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// Asks `probe` until it answers, for at most ten seconds.
+/// Asks `probe` until it answers, for at most half a minute, which only a failure takes.
 pub async fn eventually<T>(what: &str, probe: impl AsyncFnMut() -> Option<T>) -> T {
-    eventually_within(Duration::from_secs(10), what, probe).await
+    eventually_within(Duration::from_secs(30), what, probe).await
 }
 
 /// Asks `probe` until it answers, for at most `patience`.

@@ -25,7 +25,7 @@ async fn the_time_limit_ends_what_runs_here() {
     for endless in [ENDLESS, recursion, "SELECT sum(value) FROM generate_series(1, 100000000000)"] {
         assert_eq!(desk.ask(endless).await, Err(ReadError::TimedOut(limit)), "{endless}");
     }
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     assert_eq!(desk.rows("SELECT 1").await, ["1"]);
 }
 
