@@ -14,7 +14,7 @@ use super::sources::Sources;
 use super::store_sql;
 use super::stored_table::StoredGroups;
 
-/// What the answer of the store is called in a plan.
+/// How the names of the store's answers begin in a plan.
 const GROUPS: &str = "groups";
 
 /// An aggregation over tables and inner joins of them becomes a question to the store, where it means the same there. A
@@ -23,20 +23,24 @@ const GROUPS: &str = "groups";
 pub(super) struct AggregateInStore;
 
 impl AggregateInStore {
-    fn groups(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
+    /// DataFusion takes scans for one that have the same name and columns, wherever their rows come from, so each has a `name`
+    /// of its own.
+    fn groups(aggregate: &Aggregate, name: &str) -> Result<Option<LogicalPlan>> {
         let expressions = aggregate.group_expr.iter().chain(&aggregate.aggr_expr).cloned().collect();
         let Some((sources, expressions)) = Sources::under(&aggregate.input, expressions)? else { return Ok(None) };
         let (group, aggregates) = expressions.split_at(aggregate.group_expr.len().min(expressions.len()));
         let output: Vec<&Field> = aggregate.schema.fields().iter().map(AsRef::as_ref).collect();
         let Some(sql) = store_sql::groups(&sources, group, aggregates, &output) else { return Ok(None) };
-        let names = |position| format!("c{position}");
-        let fields = output.iter().enumerate().map(|(position, field)| (*field).clone().with_name(names(position)));
+        let column_name = |position| format!("c{position}");
+        let fields =
+            output.iter().enumerate().map(|(position, field)| (*field).clone().with_name(column_name(position)));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let columns = aggregate.schema.iter().enumerate().map(|(position, (qualifier, field))| {
-            Expr::Column(Column::new(Some(GROUPS), names(position))).alias_qualified(qualifier.cloned(), field.name())
+            Expr::Column(Column::new(Some(name), column_name(position)))
+                .alias_qualified(qualifier.cloned(), field.name())
         });
         let source = StoredGroups::source(sql, schema);
-        Ok(Some(LogicalPlanBuilder::scan(GROUPS, source, None)?.project(columns)?.build()?))
+        Ok(Some(LogicalPlanBuilder::scan(name, source, None)?.project(columns)?.build()?))
     }
 }
 
@@ -49,9 +53,9 @@ impl OptimizerRule for AggregateInStore {
         Some(ApplyOrder::BottomUp)
     }
 
-    fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         let groups = match &plan {
-            LogicalPlan::Aggregate(aggregate) => Self::groups(aggregate)?,
+            LogicalPlan::Aggregate(aggregate) => Self::groups(aggregate, &config.alias_generator().next(GROUPS))?,
             _ => None,
         };
         Ok(groups.map_or_else(|| Transformed::no(plan), Transformed::yes))
