@@ -17,7 +17,7 @@ const STREAMS: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A figure of `/metrics`.
-async fn figure(server: &Server, name: &str) -> u64 {
+pub async fn figure(server: &Server, name: &str) -> u64 {
     let text = server.get("/metrics").await.expect(200).text();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{name}: {text}"))
