@@ -57,7 +57,7 @@ async fn others_are_served(server: &Server) {
         server.post("/api/metrics/history", &json!({"time_range": "1h"})).await.expect(200);
         server.get("/api/trades/?limit=5").await.expect(200);
         let text = r#"{"sql":"SELECT 1 AS n"}"#;
-        let request = head("/api/sql", text.len()).replace("host", "connection: close\r\nhost") + text;
+        let request = head("/api/sql", text.len()).replace("\r\nhost", "\r\nconnection: close\r\nhost") + text;
         let answer = raw::exchange(server.address, request.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
@@ -134,8 +134,10 @@ async fn who_is_refused_before_the_body_is_read_is_told_that_the_connection_ends
         assert!(answer.contains("\r\nconnection: close\r\n"), "{path}: {answer}");
     }
     // What was read is not in the way of the next request.
-    let refused =
-        head("/nowhere", 5) + "12345" + &head("/api/sql", 2).replace("host", "connection: close\r\nhost") + "{}";
+    let refused = head("/nowhere", 5)
+        + "12345"
+        + &head("/api/sql", 2).replace("\r\nhost", "\r\nconnection: close\r\nhost")
+        + "{}";
     let answers = raw::exchange(server.address, refused.as_bytes()).await;
     let statuses: Vec<_> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
     assert_eq!(statuses, ["404", "422"], "{answers}");

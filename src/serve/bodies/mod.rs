@@ -36,7 +36,6 @@ struct Shared {
     queries: Memory,
     /// For what both unfold to.
     unfolding: Budget,
-    limit: usize,
     timeout: Duration,
     turns: Turns,
     /// How many were cut.
@@ -47,6 +46,8 @@ struct Shared {
 struct Memory {
     small: Arrivals,
     large: Arrivals,
+    /// The largest of them.
+    limit: usize,
 }
 
 /// A body in memory, which is counted as long as this is.
@@ -62,15 +63,16 @@ impl Bodies {
     /// being read, nor questions from being asked.
     pub fn new(settings: &Settings) -> Self {
         let memory = settings.ingest_memory();
-        let uploads = Memory::new(memory / 16, settings.largest_arriving());
-        let queries = Memory::new(memory / 64, (memory / 32).max(QUERY_BYTES as u64).min(memory / 4));
+        let limit = settings.max_body_bytes();
+        let uploads = Memory::new(memory / 16, settings.largest_arriving(), limit);
+        let large = (memory / 32).max(QUERY_BYTES as u64).min(memory / 16);
+        let queries = Memory::new(memory / 64, large, limit.min(QUERY_BYTES));
         let unfolding = memory.saturating_sub(uploads.bytes() + queries.bytes());
         let turns = std::thread::available_parallelism().map_or(2, usize::from) + MORE_READERS;
         let shared = Shared {
             uploads,
             queries,
             unfolding: Budget::new("the memory for bodies", unfolding),
-            limit: settings.max_body_bytes(),
             timeout: settings.server.upload_timeout,
             turns: Turns::new(turns, TURN),
             cut: AtomicU64::new(0),
@@ -80,7 +82,7 @@ impl Bodies {
 
     /// Largest body, in bytes after decompression.
     pub fn limit(&self) -> usize {
-        self.shared.limit
+        self.shared.uploads.limit
     }
 
     /// How many were given up because they came too slowly while others needed their room.
@@ -90,12 +92,12 @@ impl Bodies {
 
     /// Rows, the whole of them.
     pub async fn receive_rows(&self, upload: Upload) -> Result<Received, ApiError> {
-        self.shared.receive(&self.shared.uploads, upload, self.shared.limit).await
+        self.shared.receive(&self.shared.uploads, upload).await
     }
 
     /// A question, the whole of it.
     pub async fn receive_query(&self, upload: Upload) -> Result<Received, ApiError> {
-        self.shared.receive(&self.shared.queries, upload, self.shared.limit.min(QUERY_BYTES)).await
+        self.shared.receive(&self.shared.queries, upload).await
     }
 
     /// Does work on bodies that may take long or unfold to much, beside the threads that serve sockets. What it
@@ -118,9 +120,10 @@ impl Bodies {
 }
 
 impl Memory {
-    fn new(small: u64, large: u64) -> Self {
+    fn new(small: u64, large: u64, limit: usize) -> Self {
         let name = "the memory for bodies";
-        Self { small: Arrivals::new(name, small), large: Arrivals::new(name, large) }
+        let limit = limit.min(usize::try_from(large).unwrap_or(limit));
+        Self { small: Arrivals::new(name, small), large: Arrivals::new(name, large), limit }
     }
 
     fn bytes(&self) -> u64 {

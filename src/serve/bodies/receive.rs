@@ -34,11 +34,12 @@ struct Gathered<'a> {
 }
 
 impl Shared {
-    /// The whole body, of at most `limit` bytes.
+    /// The whole body.
     ///
     /// One that announces more is refused before it is sent. One that stands still, or hardly moves, is given up, and one that is
     /// slow while others need what it holds.
-    pub(super) async fn receive(&self, memory: &Memory, upload: Upload, limit: usize) -> Result<Received, ApiError> {
+    pub(super) async fn receive(&self, memory: &Memory, upload: Upload) -> Result<Received, ApiError> {
+        let limit = memory.limit;
         let Upload { mut body, arrival, headers } = upload;
         let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|announced| announced > limit) {
