@@ -11,7 +11,7 @@ use crate::{count, push, quote};
 
 async fn impatient() -> Server {
     // Half of this memory is for bodies as they arrive.
-    Launch::new().arguments(["--upload-timeout", "1s", "--ingest-memory", "4MiB"]).start().await
+    Launch::new().arguments(["--upload-timeout", "1s", "--ingest-memory", "5MiB"]).start().await
 }
 
 /// Begins a body of `announced` bytes, and sends `sent` of them.
