@@ -73,7 +73,7 @@ pub struct ServerSettings {
     pub max_body_bytes: Option<usize>,
     /// What bodies may take while they arrive and are decoded, all together, in bytes; see [`Settings::ingest_memory`].
     pub ingest_memory_bytes: Option<u64>,
-    /// Time that a body may stand still while it arrives.
+    /// Time that a body may stand still while it arrives, if nobody needs its room.
     pub upload_timeout: Duration,
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::reservation::{Budget, Exhausted, Reservation};
+use super::turn::Turn;
 
 /// A [`Reservation`] that grows and shrinks as the work goes on, in steps, so that counting costs nearly nothing.
 ///
@@ -14,22 +15,27 @@ pub struct Allowance {
     held: RefCell<Reservation>,
     /// What is in use: never more than what is held.
     used: Cell<u64>,
-    patience: Option<Duration>,
+    patience: Option<(Duration, Turn)>,
 }
 
 /// What is taken at a time, and kept when less is needed.
 const STEP: u64 = 256 << 10;
 
 impl Allowance {
-    /// An empty one that draws on `budget`. It waits up to `patience` for others, or not at all; only a thread on which
-    /// no asynchronous task runs may wait.
-    pub fn of(budget: &Budget, patience: Option<Duration>) -> Self {
-        Self { held: RefCell::new(budget.empty()), used: Cell::new(0), patience }
+    /// An empty one that draws on `budget`, and waits for nobody.
+    pub fn of(budget: &Budget) -> Self {
+        Self { held: RefCell::new(budget.empty()), used: Cell::new(0), patience: None }
+    }
+
+    /// One that waits up to `patience` for others, who have its `turn` meanwhile. Only a thread on which no asynchronous task
+    /// runs may wait.
+    pub fn patient(budget: &Budget, patience: Duration, turn: Turn) -> Self {
+        Self { patience: Some((patience, turn)), ..Self::of(budget) }
     }
 
     /// One that draws on a budget of its own of `limit`.
     pub fn alone(limit: u64) -> Self {
-        Self::of(&Budget::new("this piece of work", limit), None)
+        Self::of(&Budget::new("this piece of work", limit))
     }
 
     /// What is in use.
@@ -66,9 +72,9 @@ impl Allowance {
     }
 
     fn grow(&self, held: &mut Reservation, missing: u64) -> Result<(), Exhausted> {
-        match (held.try_grow(missing), self.patience, Handle::try_current()) {
-            (Err(exhausted), Some(patience), Ok(runtime)) if !exhausted.is_final() => {
-                runtime.block_on(held.grow(missing, patience))
+        match (held.try_grow(missing), &self.patience, Handle::try_current()) {
+            (Err(exhausted), Some((patience, turn)), Ok(runtime)) if !exhausted.is_final() => {
+                runtime.block_on(turn.without(held.grow(missing, *patience))).unwrap_or(Err(exhausted))
             }
             (outcome, ..) => outcome,
         }
@@ -77,16 +83,17 @@ impl Allowance {
 
 #[cfg(test)]
 mod tests {
+    use super::super::turn::Turns;
     use super::*;
 
     #[test]
     fn what_is_used_is_held_and_what_is_not_goes_back() {
         let budget = Budget::new("memory", 8 << 20);
-        let work = Allowance::of(&budget, None);
+        let work = Allowance::of(&budget);
         work.take(1).unwrap();
         assert_eq!((work.used(), budget.used()), (1, STEP));
         work.take(6 << 20).unwrap();
-        let other = Allowance::of(&budget, None);
+        let other = Allowance::of(&budget);
         let refused = other.take(4 << 20).unwrap_err();
         assert!(!refused.is_final());
         assert!(work.take(8 << 20).unwrap_err().is_final());
@@ -107,15 +114,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_thread_that_may_wait_gets_what_others_give_back() {
+    async fn a_thread_that_may_wait_gets_what_others_give_back_and_they_have_its_turn() {
+        const PATIENCE: Duration = Duration::from_secs(60);
         let budget = Budget::new("memory", 1 << 20);
         let held = budget.try_reserve(1 << 20).unwrap();
-        let waiting = budget.clone();
-        let waiting = tokio::task::spawn_blocking(move || {
-            Allowance::of(&waiting, Some(Duration::from_secs(60))).take(1 << 19).is_ok()
-        });
-        tokio::task::yield_now().await;
+        let turns = Turns::new(1, PATIENCE);
+        let turn = turns.take().await.unwrap();
+        let waiting = Allowance::patient(&budget, PATIENCE, turn);
+        let waiting = tokio::task::spawn_blocking(move || waiting.take(1 << 19).is_ok());
+        let other = turns.take().await.unwrap();
         drop(held);
+        other.end();
         assert!(waiting.await.unwrap());
     }
 }

@@ -6,19 +6,27 @@
 //! [`DescriptorShares`]: between the connections of clients and everything else.
 
 mod allowance;
+mod arrival;
+mod arrivals;
 mod descriptors;
 pub mod freed;
+mod holders;
 mod readers;
 mod reservation;
 mod responses;
 mod result;
+mod turn;
 
 pub use allowance::Allowance;
+pub use arrival::Arrival;
+pub use arrivals::{Arrivals, BodyRoom};
 pub use descriptors::DescriptorShares;
+pub use holders::Holding;
 pub use readers::ReaderShares;
 pub use reservation::{Budget, Exhausted, Reservation};
-pub use responses::{GRACE, Holding, Responses};
+pub use responses::{GRACE, Responses};
 pub use result::{BatchRoom, ResultRoom};
+pub use turn::{Turn, Turns};
 
 /// How `--memory-limit` is divided. The shares add up to the whole.
 ///

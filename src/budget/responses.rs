@@ -6,19 +6,17 @@
 //! back, so nobody waits for himself. While somebody waits for room, those responses are cut that have waited longest for
 //! their clients.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
+use super::arrivals::Arrivals;
+use super::holders::{Holders, Holding, Since};
 use super::reservation::{Budget, Exhausted, Reservation};
 
 /// How long a client may take nothing of its response while others wait for what that holds.
 pub const GRACE: Duration = Duration::from_secs(2);
 /// Time between two looks for responses that can make room.
 const LOOK: Duration = Duration::from_millis(100);
-/// A part of those who could make room that has to at each look, so that no more are cut than needed.
-const PART: usize = 8;
 /// What a request takes as long as it is under way: its head, its stream, its tasks, a small answer.
 const REQUEST: u64 = 8 << 10;
 /// So many may be under way however little memory there is.
@@ -34,29 +32,7 @@ pub struct Responses {
     batches: Budget,
     bytes: Budget,
     requests: Budget,
-    holders: Arc<Holders>,
-}
-
-struct Holders {
-    began: Instant,
-    next: AtomicU64,
-    all: Mutex<HashMap<u64, Holder>>,
-    /// How many were cut.
-    cut: AtomicU64,
-}
-
-struct Holder {
-    waiting: Arc<Waiting>,
-    cut: Arc<dyn Fn() + Send + Sync>,
-}
-
-/// Since when a holder waits for its client, in milliseconds since the beginning and at least 1; 0 while it does not.
-type Waiting = AtomicU64;
-
-/// A response, or a connection, that holds something for its client. Forgotten when it is dropped.
-pub struct Holding {
-    number: u64,
-    waiting: Arc<Waiting>,
+    arriving: Arrivals,
     holders: Arc<Holders>,
 }
 
@@ -64,13 +40,13 @@ impl Responses {
     /// Budgets of so many bytes: for batches of results, and for requests and their encoded bytes, each half of it.
     pub fn new(batches: u64, responses: u64) -> Self {
         let bytes = responses / 2;
-        let holders =
-            Holders { began: Instant::now(), next: AtomicU64::new(0), all: Mutex::default(), cut: AtomicU64::new(0) };
+        let requests = (bytes / REQUEST).max(LEAST_REQUESTS);
         Self {
             batches: Budget::new("memory for results on their way to clients", batches),
             bytes: Budget::new("memory for responses on their way to clients", bytes),
-            requests: Budget::new("requests under way", (bytes / REQUEST).max(LEAST_REQUESTS)),
-            holders: Arc::new(holders),
+            requests: Budget::new("requests under way", requests),
+            arriving: Arrivals::new("requests whose bodies arrive", requests / 2),
+            holders: Arc::default(),
         }
     }
 
@@ -82,6 +58,11 @@ impl Responses {
     /// Requests that are under way: how many, not what they take.
     pub fn requests(&self) -> &Budget {
         &self.requests
+    }
+
+    /// Those of them whose bodies arrive: half of the places at most, so that no body keeps out those who have none.
+    pub fn arriving(&self) -> &Arrivals {
+        &self.arriving
     }
 
     /// Encoded bytes that no socket has taken yet.
@@ -106,13 +87,32 @@ impl Responses {
     /// Takes `amount` of a budget, waiting up to `patience`; meanwhile those make room that wait for their clients. More than
     /// there ever is counts as all there is.
     pub async fn reserve(&self, budget: &Budget, amount: u64, patience: Duration) -> Result<Reservation, Exhausted> {
+        self.reserve_with(budget, amount, patience, || self.make_room()).await
+    }
+
+    /// A place of `requests` for one; meanwhile bodies that come slowly make room as well.
+    pub async fn place(&self, requests: &Budget, patience: Duration) -> Result<Reservation, Exhausted> {
+        let make_room = || {
+            self.arriving.make_room();
+            self.make_room();
+        };
+        self.reserve_with(requests, 1, patience, make_room).await
+    }
+
+    async fn reserve_with(
+        &self,
+        budget: &Budget,
+        amount: u64,
+        patience: Duration,
+        make_room: impl Fn(),
+    ) -> Result<Reservation, Exhausted> {
         let amount = amount.min(budget.limit());
         let until = tokio::time::Instant::now() + patience;
         loop {
             let left = until.saturating_duration_since(tokio::time::Instant::now());
             match budget.reserve(amount, left.min(LOOK)).await {
                 Err(exhausted) if left <= LOOK => return Err(exhausted),
-                Err(_) => self.make_room(),
+                Err(_) => make_room(),
                 reserved => return reserved,
             }
         }
@@ -120,84 +120,31 @@ impl Responses {
 
     /// Somebody who holds something for a client. `cut` is called, at most once, when it has to let go of it.
     pub fn hold(&self, cut: impl Fn() + Send + Sync + 'static) -> Holding {
-        let number = self.holders.next.fetch_add(1, Ordering::Relaxed);
-        let waiting = Arc::new(Waiting::new(0));
-        self.holders.all().insert(number, Holder { waiting: Arc::clone(&waiting), cut: Arc::new(cut) });
-        Holding { number, waiting, holders: Arc::clone(&self.holders) }
+        self.holders.hold(Arc::new(Since::default()), cut)
     }
 
     /// Cuts every holder that has waited for its client for `limit`.
     pub fn cut_stalled(&self, limit: Duration) {
-        self.holders.cut(limit, |count| count);
+        self.holders.cut_all(limit);
     }
 
     /// How many holders were cut because their clients took nothing.
     pub fn cut(&self) -> u64 {
-        self.holders.cut.load(Ordering::Relaxed)
+        self.holders.cut()
     }
 
     /// Cuts some of those that have waited longest.
     fn make_room(&self) {
-        self.holders.cut(GRACE, |count| count.div_ceil(PART));
+        self.holders.make_room(GRACE);
     }
-}
-
-impl Holders {
-    /// Cuts those that have waited longest, of those that have waited for `limit`.
-    fn cut(&self, limit: Duration, how_many: impl FnOnce(usize) -> usize) {
-        let until = self.now().saturating_sub(millis(limit));
-        let mut stalled: Vec<(u64, u64)> = {
-            let all = self.all();
-            let since = all.iter().map(|(number, holder)| (holder.waiting.load(Ordering::Relaxed), *number));
-            since.filter(|(since, _)| *since > 0 && *since <= until).collect()
-        };
-        stalled.sort_unstable();
-        stalled.truncate(how_many(stalled.len()));
-        for (_, number) in stalled {
-            // Cut without the lock: what is let go of may be a holder itself.
-            let holder = self.all().remove(&number);
-            if let Some(holder) = holder {
-                (holder.cut)();
-                self.cut.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
-
-    fn now(&self) -> u64 {
-        millis(self.began.elapsed()) + 1
-    }
-
-    fn all(&self) -> MutexGuard<'_, HashMap<u64, Holder>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Holding {
-    /// It is the client's turn, from now on.
-    pub fn waits(&self) {
-        self.waiting.store(self.holders.now(), Ordering::Relaxed);
-    }
-
-    /// It is not, or the client has done what it was waited for.
-    pub fn goes_on(&self) {
-        self.waiting.store(0, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Holding {
-    fn drop(&mut self) {
-        let holder = self.holders.all().remove(&self.number);
-        // Outside of the lock: what it holds may be a holder itself.
-        drop(holder);
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Instant;
+
     use super::*;
 
     #[tokio::test]
@@ -222,7 +169,7 @@ mod tests {
         assert!(responses.reserve(responses.bytes(), 2, Duration::from_millis(1)).await.is_err());
         drop((stalled, works, second, reserved));
         assert_eq!(responses.reserve(responses.bytes(), 100, patience).await.unwrap().amount(), 10, "all there is");
-        assert!(responses.holders.all().is_empty());
+        assert!(responses.holders.is_empty());
     }
 
     #[test]

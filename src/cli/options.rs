@@ -118,7 +118,8 @@ pub(super) struct ServerOptions {
     #[serde(deserialize_with = "from_file")]
     ingest_memory: Option<Size>,
 
-    /// Time that the body of a request may stand still while it arrives; then it is given up [default: 30s]
+    /// Time that the body of a request may stand still while it arrives; then it is given up, or earlier if others need its
+    /// room [default: 30s]
     #[arg(long, env = "OBSERVABILITY_UPLOAD_TIMEOUT", value_name = "TIME")]
     #[serde(deserialize_with = "from_file")]
     upload_timeout: Option<Span>,

@@ -176,10 +176,13 @@ impl Connections {
         reservation.map(|reservation| self.place(address, true, reservation)).ok_or(Refused::Full)
     }
 
-    /// One of `places`, if there is one or somebody of the `crowd` leaves it.
+    /// One of `places`, if there is one or somebody of the `crowd` leaves it. Who sends a body slowly is at work, and leaves it
+    /// all the same.
     async fn reserve(&self, places: &Budget, crowd: Crowd) -> Option<Reservation> {
         match places.try_reserve(1) {
-            Err(_) if self.displace(crowd) => places.reserve(1, ROOM).await.ok(),
+            Err(_) if self.displace(crowd) | self.responses.arriving().make_room() => {
+                places.reserve(1, ROOM).await.ok()
+            }
             outcome => outcome.ok(),
         }
     }

@@ -39,6 +39,12 @@ pub enum ApiError {
          --upload-timeout"
     )]
     UploadStalled(f64),
+    /// A body that came slowly while others needed the room that it took.
+    #[error(
+        "the body was given up: it came slowly, and others needed the room that it took; send it again when there is \
+         less to do, or faster"
+    )]
+    UploadDisplaced,
     /// A query with more values than anybody asks with.
     #[error("the body has more than {0} values: ask for less at a time")]
     TooManyValues(usize),
@@ -82,7 +88,7 @@ impl ApiError {
             Self::NotOperator => StatusCode::FORBIDDEN,
             Self::UnreadableBody | Self::BrokenBody(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge(_) | Self::TooManyValues(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UploadStalled(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::UploadStalled(_) | Self::UploadDisplaced => StatusCode::REQUEST_TIMEOUT,
             Self::UnknownEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::UnknownFormat(_) => StatusCode::NOT_ACCEPTABLE,
             Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,

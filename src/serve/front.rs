@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{CONNECTION, RETRY_AFTER, SERVER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use tower::Service;
 
@@ -15,6 +15,7 @@ use super::access_log::Line;
 use super::cors::{Caller, Origins};
 use super::error::detail;
 use super::guard::Guard;
+use super::incoming::Incoming;
 use super::room::{self, Room};
 use super::traffic::Traffic;
 use super::{health, routing, ws};
@@ -46,14 +47,20 @@ impl Front {
 
     /// Refuses what there is no room for, what is not meant for this server or comes from a foreign page, answers preflights,
     /// refuses a WebSocket where there is none, passes everything else on, marks the answer, and takes note of it.
-    pub async fn pass(&self, request: Request) -> Result<axum::http::Response<Outgoing>, TurnedAway> {
+    pub async fn pass(&self, mut request: Request) -> Result<axum::http::Response<Outgoing>, TurnedAway> {
         let started = Instant::now();
         let caller = Caller::of(request.headers(), &self.origins);
         let overloaded = request.extensions().get::<Overloaded>().is_some();
         let multiplexed = request.extensions().get::<Multiplexed>().is_some();
         let line = self.access_log.then(|| Line::begin(&request, started));
 
-        let (place, admitted) = self.room.enter(request.uri().path(), multiplexed).await?;
+        let http1 = request.version() < Version::HTTP_2;
+        let mut incoming = Incoming::take(&mut request);
+        let arrival = incoming.as_ref().map(|incoming| Arc::clone(incoming.arrival()));
+        let (place, admitted) = self.room.enter(request.uri().path(), multiplexed, incoming.as_mut()).await?;
+        if let Some(incoming) = incoming {
+            incoming.put_back(&mut request);
+        }
         let response = match self.without_router(&request, caller.as_ref()) {
             Some(answer) => answer,
             None if !admitted => room::full(),
@@ -67,7 +74,9 @@ impl Front {
         if let Some(caller) = &caller {
             caller.mark(response.headers_mut());
         }
-        if overloaded {
+        // What is left of a body is not the next request: the connection can carry none, and the client is told.
+        let unread = http1 && arrival.is_some_and(|arrival| !arrival.is_over());
+        if overloaded || unread && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response.headers_mut().insert(SERVER, HeaderValue::from_static("observability-api"));

@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Map, Value};
 
+use super::incoming::Upload;
 use super::respond::{self, Wanted};
 use super::validation::{self, Members, Moment, Problem, Step};
 use super::{ApiError, AppState};
@@ -36,10 +35,9 @@ struct Question {
 pub async fn history(
     State(state): State<AppState>,
     Wanted(format): Wanted,
-    headers: HeaderMap,
-    body: Body,
+    upload: Upload,
 ) -> Result<Response, ApiError> {
-    let body = validation::object(&state.bodies, &headers, body).await?;
+    let body = validation::object(&state.bodies, upload).await?;
     let question = Question::parse(&body.members, time::now())?;
     let encoded = match format {
         Format::Json => {

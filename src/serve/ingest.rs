@@ -2,15 +2,13 @@
 
 use arrow::record_batch::RecordBatch;
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
-use axum::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::routing::MethodRouter;
 use serde_json::{Value, json};
 
 use super::bodies::{Bodies, Received};
+use super::incoming::Upload;
 use super::routing::post;
 use super::{ApiError, AppState};
 use crate::batch::BatchSender;
@@ -49,17 +47,9 @@ pub fn route(state: &AppState) -> MethodRouter<AppState> {
 }
 
 /// Stores the rows of the body, all or none, and answers when they are safe.
-async fn take(
-    State(intake): State<Intake>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Value>, Response> {
-    let (table, form, body) = intake.receive(name, &headers, body).await.map_err(|refusal| {
-        // Some of the body may still be on its way: the connection can carry no other request, and the client is told.
-        ([(CONNECTION, "close")], refusal).into_response()
-    })?;
-    let rows = intake.store(table, form, body).await.map_err(IntoResponse::into_response)?;
+async fn take(State(intake): State<Intake>, Path(name): Path<String>, upload: Upload) -> Result<Json<Value>, ApiError> {
+    let (table, form, body) = intake.receive(name, upload).await?;
+    let rows = intake.store(table, form, body).await?;
     Ok(Json(json!({ "table": table.name, "rows": rows })))
 }
 
@@ -69,12 +59,8 @@ impl Intake {
     }
 
     /// The table and the whole body, unless the request can be refused without it.
-    async fn receive(
-        &self,
-        name: String,
-        headers: &HeaderMap,
-        body: Body,
-    ) -> Result<(&'static Table, Form, Received), ApiError> {
+    async fn receive(&self, name: String, upload: Upload) -> Result<(&'static Table, Form, Received), ApiError> {
+        let headers = &upload.headers;
         let table = tables::find(&name).ok_or(ApiError::TableNotFound(name))?;
         let encodings = headers.get_all(CONTENT_ENCODING).iter().map(|encoding| encoding.to_str().unwrap_or("?"));
         let encoding = match encodings.collect::<Vec<_>>().as_slice() {
@@ -82,7 +68,7 @@ impl Intake {
             several => Encoding::parse(&several.join(", ")).map_err(ApiError::UnknownEncoding)?,
         };
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let received = self.bodies.receive(body, headers, self.bodies.limit()).await?;
+        let received = self.bodies.receive_rows(upload).await?;
         Ok((table, Form { encoding, content_type }, received))
     }
 
@@ -125,6 +111,7 @@ fn decode(
 mod tests {
     use async_compression::tokio::bufread::GzipEncoder;
     use axum::Router;
+    use axum::body::Body;
     use axum::extract::Request;
     use axum::http::StatusCode;
     use http_body_util::BodyExt;

@@ -7,7 +7,9 @@
 //!   `ingest` takes rows in; `export` gives them out whole; `sql` answers users' own questions.
 //! * `scrape` tells a monitoring system how the server itself does.
 //! * `operator` lets only the operator through to `backup` and `upkeep`.
-//! * `bodies` receives what clients send and has it read beside the sockets; `room` counts requests and what is sent to them; `validation` checks it; `respond` sends rows in any format; `error` is all that can go wrong.
+//! * `incoming` is a body on its way here; `bodies` receives it and has it read beside the sockets; `room` counts requests and
+//!   what is sent to them; `validation` checks what they say; `respond` sends rows in any format; `error` is all that can go
+//!   wrong.
 //! * [`ws`] is the live stream; `docs` and `openapi` the reference.
 //!
 //! No SQL is written here and no column declared; of the store, `state` has the figures and the operator's token.
@@ -25,6 +27,7 @@ pub mod guard;
 mod health;
 mod history;
 mod hosts;
+mod incoming;
 mod ingest;
 mod metrics;
 mod openapi;

@@ -5,6 +5,7 @@
 //! here, such requests take at most half: the other half is for the first request of each connection, so that a crowd of
 //! requests on a few connections keeps nobody else out, and not even from waiting.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::HttpBody;
@@ -15,7 +16,8 @@ use bytes::Bytes;
 
 use super::error::detail;
 use super::health;
-use crate::budget::{Budget, Reservation, Responses};
+use super::incoming::Incoming;
+use crate::budget::{Arrivals, Budget, Reservation, Responses};
 use crate::listen::TurnedAway;
 
 /// How long a request, or an answer that is ready, waits for room.
@@ -38,20 +40,21 @@ pub(super) struct Room {
     responses: Responses,
     patience: Duration,
     vital: Budget,
-    requests: Shares,
-    bytes: Shares,
+    requests: Shares<Budget>,
+    arriving: Shares<Arrivals>,
+    bytes: Shares<Budget>,
     /// Requests that wait: as many as may be under way, so that a crowd that takes nothing does not keep others from waiting
     /// until it is cut. One that waits takes half of what is counted for one under way, and is not counted beside it.
-    waiting: Shares,
+    waiting: Shares<Budget>,
     /// Bytes of answers that wait: they are there and not counted yet.
-    waiting_answers: Shares,
-    refusals: Shares,
+    waiting_answers: Shares<Budget>,
+    refusals: Shares<Budget>,
 }
 
 /// A budget, as it is for the first request of a connection and as it is for those that come while another is under way.
-struct Shares {
-    whole: Budget,
-    half: Budget,
+struct Shares<T> {
+    whole: T,
+    half: T,
 }
 
 /// Bytes, and what was reserved for them.
@@ -68,6 +71,7 @@ impl Room {
             patience: PATIENCE,
             vital: Budget::new("places for questions about health", VITAL),
             requests: Shares::of(responses.requests().clone()),
+            arriving: Shares { half: responses.arriving().first_half(), whole: responses.arriving().clone() },
             bytes: Shares::of(responses.bytes().clone()),
             waiting: Shares::of(Budget::new("requests that wait for room", waiting)),
             waiting_answers: Shares::of(Budget::new("answers that wait for room", waiting_answers)),
@@ -78,15 +82,53 @@ impl Room {
 
     /// A place for a request, or one that is only good for being told that there is none.
     /// `multiplexed` says whether another of its connection is under way.
-    pub(super) async fn enter(&self, path: &str, multiplexed: bool) -> Result<(Reservation, bool), TurnedAway> {
+    pub(super) async fn enter(
+        &self,
+        path: &str,
+        multiplexed: bool,
+        body: Option<&mut Incoming>,
+    ) -> Result<(Reservation, bool), TurnedAway> {
         let vital = [health::LIVE, health::READY].contains(&path);
         if vital && let Ok(place) = self.vital.try_reserve(1) {
             return Ok((place, true));
         }
-        match self.reserve(self.requests.of_one(multiplexed), 1, self.waiting.of_one(multiplexed), 1).await {
+        let comes_in = match body {
+            Some(body) => self.wait_for_body(body, multiplexed).await.is_some(),
+            None => true,
+        };
+        let place = if comes_in { self.place(multiplexed).await } else { None };
+        match place {
             Some(place) => Ok((place, true)),
             None => Ok((self.refusals.of_one(multiplexed).try_reserve(1).map_err(|_| TurnedAway)?, false)),
         }
+    }
+
+    /// Waits at the door until all of a body is there, or there is a place for it among those that arrive.
+    ///
+    /// So nobody whose body came with its head, or soon after, waits for those whose bodies do not come. The first request of a
+    /// connection costs hardly more here than the connection; others count as waiting.
+    async fn wait_for_body(&self, body: &mut Incoming, multiplexed: bool) -> Option<()> {
+        if body.has_come().await {
+            return Some(());
+        }
+        let _line = multiplexed.then(|| self.waiting.half.try_reserve(1)).transpose().ok()?;
+        let arrival = Arc::clone(body.arrival());
+        let place = tokio::select! {
+            biased;
+            () = body.whole() => return Some(()),
+            place = self.arriving.of_one(multiplexed).reserve(&arrival, 1, self.patience) => place.ok()?,
+        };
+        body.let_in(place);
+        Some(())
+    }
+
+    async fn place(&self, multiplexed: bool) -> Option<Reservation> {
+        let requests = self.requests.of_one(multiplexed);
+        if let Ok(place) = requests.try_reserve(1) {
+            return Some(place);
+        }
+        let _turn = self.waiting.of_one(multiplexed).try_reserve(1).ok()?;
+        self.responses.place(requests, self.patience).await.ok()
     }
 
     /// The response with what is reserved for its body, if all of that is there and not counted yet; one that says so if there
@@ -113,13 +155,15 @@ impl Room {
     }
 }
 
-impl Shares {
+impl Shares<Budget> {
     fn of(whole: Budget) -> Self {
         Self { half: whole.first_half(), whole }
     }
+}
 
+impl<T> Shares<T> {
     /// What a request may draw on.
-    fn of_one(&self, multiplexed: bool) -> &Budget {
+    fn of_one(&self, multiplexed: bool) -> &T {
         if multiplexed { &self.half } else { &self.whole }
     }
 }
@@ -164,28 +208,31 @@ mod tests {
         let room = room(1);
         let all = room.responses.requests().limit();
         let crowd: Vec<_> = (0..all).map(|_| room.responses.requests().try_reserve(1).unwrap()).collect();
-        let (_refused, admitted) = room.enter("/api/trades/", false).await.unwrap();
+        let (_refused, admitted) = room.enter("/api/trades/", false, None).await.unwrap();
         assert!(!admitted);
-        assert!(room.enter(health::LIVE, true).now_or_never().unwrap().unwrap().1);
+        assert!(room.enter(health::LIVE, true, None).now_or_never().unwrap().unwrap().1);
         let mut told = Vec::new();
         while let Ok(place) = room.refusals.whole.try_reserve(1) {
             told.push(place);
         }
-        assert_eq!(room.enter("/api/trades/", false).await.err(), Some(TurnedAway));
+        assert_eq!(room.enter("/api/trades/", false, None).await.err(), Some(TurnedAway));
         drop(crowd);
-        assert!(room.enter("/api/trades/", false).await.unwrap().1);
+        assert!(room.enter("/api/trades/", false, None).await.unwrap().1);
     }
 
     #[tokio::test]
     async fn many_requests_of_few_connections_leave_half_of_everything() {
         let room = room(8 * SMALL);
         let mut crowd = Vec::new();
-        while let Ok((place, _)) = room.enter("/api/trades/", true).await {
+        while let Ok((place, _)) = room.enter("/api/trades/", true, None).await {
             crowd.push(place);
         }
         let requests = room.responses.requests();
         assert_eq!((requests.used(), crowd.len() as u64), (requests.limit() / 2, (requests.limit() + REFUSALS) / 2));
-        assert!(room.enter("/api/trades/", false).now_or_never().unwrap().unwrap().1, "a first one need not wait");
+        assert!(
+            room.enter("/api/trades/", false, None).now_or_never().unwrap().unwrap().1,
+            "a first one need not wait"
+        );
         let (_taken, held) = room.leave(response(3 * SMALL), true).await;
         assert_eq!(held.map(|held| held.amount()), Some(3 * SMALL));
         let _most = room.leave(response(4 * SMALL), true).await;

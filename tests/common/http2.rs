@@ -13,8 +13,8 @@ const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const WINDOW_UPDATE: u8 = 8;
 const ACK: u8 = 1;
-/// END_STREAM and END_HEADERS.
-const WHOLE_REQUEST: u8 = 5;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
 
 /// A connection whose streams may send nothing until they are allowed to.
 pub struct Http2 {
@@ -43,10 +43,19 @@ impl Http2 {
 
     /// Asks for `path` on a stream of its own, and gives its number.
     pub async fn ask(&mut self, path: &str) -> u32 {
+        self.open("GET", path, END_STREAM | END_HEADERS).await
+    }
+
+    /// The same for a request whose body does not come.
+    pub async fn begin(&mut self, path: &str) -> u32 {
+        self.open("POST", path, END_HEADERS).await
+    }
+
+    async fn open(&mut self, method: &str, path: &str, flags: u8) -> u32 {
         let authority = self.address.to_string();
         let mut head = Vec::new();
         for (name, value) in
-            [(":method", "GET"), (":scheme", "http"), (":path", path), (":authority", authority.as_str())]
+            [(":method", method), (":scheme", "http"), (":path", path), (":authority", authority.as_str())]
         {
             // Literals that are not indexed.
             head.push(0);
@@ -57,7 +66,7 @@ impl Http2 {
         }
         let number = self.next;
         self.next += 2;
-        self.send(HEADERS, WHOLE_REQUEST, number, &head).await;
+        self.send(HEADERS, flags, number, &head).await;
         number
     }
 

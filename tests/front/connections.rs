@@ -18,8 +18,21 @@ async fn connect(server: &Server) -> TcpStream {
     TcpStream::connect(server.address).await.expect("the system accepts")
 }
 
-/// A request that is under way until the rest of its body comes, which is eight bytes.
+/// A request that is under way until its client reads on.
 async fn busy(server: &Server) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut stream = socket.connect(server.address).await.unwrap();
+    let head = "GET /docs/assets/swagger-ui-bundle.js HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
+    stream
+}
+
+/// A request that is under way until the rest of its body comes, which is eight bytes.
+async fn asking(server: &Server) -> TcpStream {
     let mut stream = connect(server).await;
     let head = "POST /api/sql HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -90,6 +103,17 @@ async fn when_everybody_is_at_work_a_newcomer_is_told_so_and_liveness_is_answere
     drop(held);
     eventually("their places are free again", async || is_served(&server, "/api/metrics/current").await).await;
     assert!(figure(&server, "observability_connections_refused_total{reason=\"limit\"}").await > 0);
+}
+
+#[tokio::test]
+async fn connections_with_bodies_that_do_not_come_make_room() {
+    let server = small(8).await;
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        held.push(asking(&server).await);
+    }
+    eventually("somebody makes room", async || is_served(&server, "/api/metrics/current").await).await;
+    drop(held);
 }
 
 #[tokio::test]
@@ -170,7 +194,7 @@ async fn a_graceful_end_lets_a_request_finish_and_waits_for_no_silent_client() {
     let _silent = connect(&server).await;
     let mut slow = connect(&server).await;
     slow.write_all(SLOW_HEAD).await.unwrap();
-    let mut asking = busy(&server).await;
+    let mut asking = asking(&server).await;
     server.signal("TERM");
     asking.write_all(b"\"sql\":\"}").await.unwrap();
     let mut answer = String::new();

@@ -1,13 +1,14 @@
 //! Who gets in: pages, names, and connections.
 //!
 //! `pages` are requests of browsers, `names` what the server is called, `connections` how many there may be and how long they
-//! may stay, `stalled` what becomes of answers that nobody takes.
+//! may stay, `arriving` what becomes of requests whose bodies do not come, `stalled` of answers that nobody takes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 #![allow(clippy::print_stderr)]
 
 #[path = "../common/mod.rs"]
 mod common;
 
+mod arriving;
 mod connections;
 mod names;
 mod pages;

@@ -15,7 +15,7 @@ const MEMORY: &str = "--memory-limit=128MiB";
 const STREAMS: usize = 32;
 
 /// A figure of `/metrics`.
-async fn figure(server: &Server, name: &str) -> u64 {
+pub async fn figure(server: &Server, name: &str) -> u64 {
     let text = server.get("/metrics").await.expect(200).text();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{name}: {text}"))

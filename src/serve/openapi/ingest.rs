@@ -32,7 +32,7 @@ pub(super) fn describe(draft: Draft) -> Draft {
             .response("200", answer(stored))
             .response("400", error("The body cannot be read."))
             .response("404", error("There is no such table."))
-            .response("408", error("The body stopped arriving."))
+            .response("408", error("The body stopped arriving, or came slowly while others needed its room."))
             .response("413", error("The body, or what it unfolds to, is too large; send it in parts."))
             .response("415", error("The body is in a format that is not taken."))
             .response("422", error("A row does not fit; the message names row, column and reason. Nothing is stored."))

@@ -64,6 +64,18 @@ fn clients(state: &AppState, text: &mut Exposition) {
         one(requests.used() as f64),
     );
     text.gauge("observability_requests_under_way_limit", "How many there may be.", one(requests.limit() as f64));
+    let arriving = responses.arriving().budget();
+    text.gauge(
+        "observability_requests_arriving",
+        "Those of them whose bodies are still on their way.",
+        one(arriving.used() as f64),
+    );
+    text.gauge("observability_requests_arriving_limit", "How many there may be.", one(arriving.limit() as f64));
+    text.counter(
+        "observability_bodies_cut_total",
+        "Bodies that were given up because they came slowly while others needed their room.",
+        one(state.bodies.cut() as f64),
+    );
     let held = bytes.used() as f64;
     text.gauge("observability_response_bytes", "Encoded bytes that their clients have not taken.", one(held));
     text.gauge("observability_response_bytes_limit", "How many there may be.", one(bytes.limit() as f64));

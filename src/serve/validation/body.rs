@@ -1,6 +1,5 @@
 //! A request's body, and the JSON object in it.
 
-use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
@@ -11,9 +10,8 @@ use crate::encode::Format;
 use crate::ingest::DecodeError;
 use crate::serve::bodies::Bodies;
 use crate::serve::error::ApiError;
+use crate::serve::incoming::Upload;
 
-/// Largest body of a query: its text, parameters and lists of names.
-const QUERY_BYTES: usize = 1 << 20;
 /// Bodies up to this size are parsed at once, larger ones beside the threads that serve sockets.
 const SMALL: usize = 16 << 10;
 /// Values that the body of a query may have (what could begin or follow one counts, within texts too), and what one of
@@ -29,8 +27,9 @@ pub struct Object {
 }
 
 /// The JSON object that the body is. Without a content type it is taken for JSON.
-pub async fn object(bodies: &Bodies, headers: &HeaderMap, body: Body) -> Result<Object, ApiError> {
-    let body = match bodies.receive(body, headers, QUERY_BYTES).await {
+pub async fn object(bodies: &Bodies, upload: Upload) -> Result<Object, ApiError> {
+    let headers = upload.headers.clone();
+    let body = match bodies.receive_query(upload).await {
         Err(ApiError::BrokenBody(_)) => return Err(ApiError::UnreadableBody),
         received => received?,
     };
@@ -39,9 +38,8 @@ pub async fn object(bodies: &Bodies, headers: &HeaderMap, body: Body) -> Result<
         return Err(ApiError::TooManyValues(VALUES));
     }
     if body.bytes.len() <= SMALL {
-        return Ok(Object { members: parse_object(headers, &body.bytes)?, _held: None });
+        return Ok(Object { members: parse_object(&headers, &body.bytes)?, _held: None });
     }
-    let headers = headers.clone();
     let reading = move |allowance: Allowance| {
         let memory = VALUE_BYTES * values as u64 + 4 * body.bytes.len() as u64;
         allowance.take(memory).map_err(DecodeError::from)?;
