@@ -98,12 +98,13 @@ where
             }
             let responses = (request.version() == Version::HTTP_2).then(|| connections.responses().clone());
             let answer = self.service.clone().oneshot(request);
-            async move {
+            // A connection has room for this from its beginning to its end: so what is large of it is somewhere else.
+            Box::pin(async move {
                 Ok::<_, TurnedAway>(answer.await?.map(|outgoing| match responses {
                     Some(responses) => exchange.answer_among_others(outgoing, &responses),
                     None => exchange.answer(outgoing),
                 }))
-            }
+            })
         });
         let connection = self.protocol.serve_connection_with_upgrades(TokioIo::new(socket), service);
         tokio::pin!(connection);
