@@ -63,7 +63,7 @@ pub struct ServerSettings {
     pub cors_origins: Vec<String>,
     /// What the server is called, beside what it listens as.
     pub allowed_hosts: AllowedHosts,
-    /// Connections at one time, as far as there are descriptors for them.
+    /// Connections at one time, as far as there are memory and descriptors for them.
     pub max_connections: usize,
     /// Connections of one address at one time, other than this machine's own; a quarter of all unless it is set.
     pub max_connections_per_address: Option<usize>,

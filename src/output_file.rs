@@ -60,6 +60,12 @@ impl OutputFile {
         Ok(output)
     }
 
+    /// Refuses what belongs to a database, as [`OutputFile::begin`] does.
+    pub fn check(path: &Path) -> Result<()> {
+        let target = follow(path)?;
+        protected::refuse(&target, directory_of(&target))
+    }
+
     /// Where to write.
     pub fn file(&self) -> &File {
         &self.file

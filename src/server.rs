@@ -80,7 +80,8 @@ pub async fn run(
     let limits = limits(&settings);
 
     let store = Store::open(&settings.store)?;
-    let connections = Arc::new(Connections::new(limits, store.responses()));
+    let heads = settings.store.memory().heads;
+    let connections = Arc::new(Connections::new(limits, heads, store.responses()));
     store.ownership().check().await?;
     let named = Arc::new(NamedQueries::new(queries_directory(&settings)));
     let queries = Queries::new(store.reader(), named, &settings.query);
@@ -174,9 +175,14 @@ async fn stop_on_failure(failure: Failure, shutdown: CancellationToken) -> Infal
 
 /// How many connections there may be, after the system has given all the descriptors that it gives.
 fn limits(settings: &Settings) -> Limits {
-    let (server, descriptors) = (&settings.server, DescriptorShares::claim());
-    let limits = Limits::new(server.max_connections, server.max_connections_per_address, &descriptors);
-    if limits.all < server.max_connections as u64 {
+    let (server, memory, descriptors) = (&settings.server, settings.store.memory(), DescriptorShares::claim());
+    let limits = Limits::new(server.max_connections, server.max_connections_per_address, &memory, &descriptors);
+    if limits.all == memory.connections && limits.all < server.max_connections as u64 {
+        tracing::info!(
+            connections = limits.all,
+            "fewer connections than --max-connections says: there is one for each 128 KiB of --memory-limit"
+        );
+    } else if limits.all < server.max_connections as u64 {
         tracing::warn!(
             connections = limits.all,
             open_files = descriptors.limit,

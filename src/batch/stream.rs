@@ -45,6 +45,13 @@ impl BatchStream {
     }
 }
 
+impl ReadError {
+    /// Whether the server or the database is at fault. Everything else a client has done, or has to put up with.
+    pub fn is_fault(&self) -> bool {
+        matches!(self, Self::Archive(_) | Self::Failed(_))
+    }
+}
+
 impl Stream for BatchStream {
     type Item = Result<RecordBatch, ReadError>;
 

@@ -28,6 +28,11 @@ pub use responses::{GRACE, Responses};
 pub use result::{BatchRoom, ResultRoom};
 pub use turn::{Turn, Turns};
 
+/// A connection for each so many bytes of the memory limit.
+const CONNECTION: u64 = 128 << 10;
+/// So many there may be however little memory there is.
+const LEAST_CONNECTIONS: u64 = 64;
+
 /// How `--memory-limit` is divided. The shares add up to the whole.
 ///
 /// | share | part | who draws on it |
@@ -40,7 +45,10 @@ pub use turn::{Turn, Turns};
 /// | `gathered` | 1/64 | rows of history while they are put in order |
 /// | `results` | 1/32 | batches of results until they are encoded |
 /// | `responses` | 1/32 | encoded bytes until a socket has them, and requests under way |
-/// | rest | 1/64 | sockets, frames, the program itself |
+/// | `heads` | 1/128 | heads of requests that have not ended |
+/// | rest | 1/128 | frames, the program itself |
+///
+/// What connections hold between two requests comes from no share: their number is bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryShares {
     /// What the database engine may take, in bytes.
@@ -61,6 +69,10 @@ pub struct MemoryShares {
     pub results: u64,
     /// Encoded bytes until a socket has them, and requests under way, in bytes.
     pub responses: u64,
+    /// Heads of requests that have not ended, in bytes.
+    pub heads: u64,
+    /// How many connections there may be.
+    pub connections: u64,
 }
 
 impl MemoryShares {
@@ -77,6 +89,8 @@ impl MemoryShares {
             gathered: limit / 64,
             results: limit / 32,
             responses: limit / 32,
+            heads: limit / 128,
+            connections: (limit / CONNECTION).max(LEAST_CONNECTIONS),
         }
     }
 }
@@ -90,7 +104,7 @@ mod tests {
         for limit in [0, 1, 64 << 20, 1 << 30, u64::MAX] {
             let shares = MemoryShares::of(limit);
             let drawn = [shares.engine, shares.sql, shares.ingest, shares.queue, shares.labels];
-            let drawn = drawn.into_iter().chain([shares.gathered, shares.results, shares.responses]);
+            let drawn = drawn.into_iter().chain([shares.gathered, shares.results, shares.responses, shares.heads]);
             assert!(drawn.map(u128::from).sum::<u128>() <= u128::from(limit));
             assert!(shares.queries <= shares.engine);
         }

@@ -41,7 +41,8 @@ impl Form {
         let Some(file) = target.file() else { return Ok(plain(format.unwrap_or(usual))) };
         let by_name = Self::of_name(file);
         match (format, by_name) {
-            (None, Err(unknown)) => Err(unknown),
+            // That rows would be lost is to be said first.
+            (None, Err(unknown)) => target.check().and(Err(unknown)),
             (None, Ok(by_name)) => Ok(by_name.unwrap_or(plain(usual))),
             (Some(format), Ok(Some(by_name))) if by_name.format == format => Ok(by_name),
             (Some(format), _) => Ok(plain(format)),

@@ -96,8 +96,8 @@ pub(super) struct ServerOptions {
     #[serde(deserialize_with = "from_file")]
     allowed_hosts: Option<Hosts>,
 
-    /// Connections at one time, as far as the limit of open files allows; those that have waited longest for their clients
-    /// make room for new ones [default: 16384]
+    /// Connections at one time, as far as --memory-limit (one for each 128 KiB) and the limit of open files allow; those that
+    /// have waited longest for their clients make room for new ones [default: 16384]
     #[arg(long, env = "OBSERVABILITY_MAX_CONNECTIONS", value_name = "N")]
     #[serde(deserialize_with = "from_file")]
     max_connections: Option<Whole<1, 1_000_000>>,

@@ -55,6 +55,11 @@ impl Target {
         self.file.as_ref()
     }
 
+    /// Refuses a file that belongs to a database.
+    pub fn check(&self) -> Result<(), OutputError> {
+        self.file.as_ref().map_or(Ok(()), |file| OutputFile::check(file)).map_err(|source| self.unwritable(source))
+    }
+
     /// Whether somebody reads along.
     pub fn is_terminal(&self) -> bool {
         self.file.is_none() && stdout().is_terminal()

@@ -29,6 +29,10 @@ pub(super) struct Activity {
     cut: AtomicU32,
     /// When the last request ended, in milliseconds since the beginning.
     ended: AtomicU64,
+    /// What has come since the last request began and ended, in bytes: the head of the next one, as far as it is there.
+    head: AtomicU64,
+    /// Since when room is held for a head, in milliseconds since the beginning and at least 1; 0 while none is.
+    head_since: AtomicU64,
     /// Whether it has become a WebSocket, which has rules of its own.
     upgraded: AtomicBool,
     /// Whether it takes no requests any more, and is there for those that it has.
@@ -54,6 +58,8 @@ impl Activity {
                 requests: AtomicU32::new(0),
                 cut: AtomicU32::new(0),
                 ended: AtomicU64::new(0),
+                head: AtomicU64::new(0),
+                head_since: AtomicU64::new(0),
                 upgraded: AtomicBool::new(false),
                 retired: AtomicBool::new(false),
                 stalled: AtomicBool::new(false),
@@ -66,13 +72,13 @@ impl Activity {
 
     /// A request has come. Whether another is under way.
     pub(super) fn begin(&self) -> bool {
+        self.head.store(0, Ordering::Relaxed);
         self.requests.fetch_add(1, Ordering::Relaxed) > 0
     }
 
     /// The socket has the last byte of an answer, or it was given up.
     pub(super) fn end(&self, was_cut: bool) {
-        let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.ended.store(elapsed, Ordering::Relaxed);
+        self.ended.store(self.now(), Ordering::Relaxed);
         if was_cut {
             self.cut.fetch_sub(1, Ordering::Relaxed);
         }
@@ -118,11 +124,33 @@ impl Activity {
         self.leave.notify_one();
     }
 
+    /// So many bytes have come.
+    pub(super) fn received(&self, bytes: usize) {
+        if self.is_between_requests() {
+            self.head.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// How much there is of the head of a request that has not begun, in bytes.
+    pub(super) fn head(&self) -> u64 {
+        if self.is_between_requests() { self.head.load(Ordering::Relaxed) } else { 0 }
+    }
+
+    /// Room is held for its head from now on, or no more.
+    pub(super) fn holds_head(&self, holds: bool) {
+        self.head_since.store(if holds { self.now().max(1) } else { 0 }, Ordering::Relaxed);
+    }
+
+    /// How long it has held room for a head that does not end.
+    pub(super) fn holds_head_for(&self) -> Option<Duration> {
+        let since = self.head_since.load(Ordering::Relaxed);
+        (since > 0 && self.is_between_requests()).then(|| Duration::from_millis(self.now().saturating_sub(since)))
+    }
+
     /// How long it has waited for its client between two requests; `None` while it has something to do.
     pub(super) fn idle(&self) -> Option<Duration> {
-        let busy = self.requests.load(Ordering::Relaxed) > 0 || self.upgraded.load(Ordering::Relaxed);
         let ended = Duration::from_millis(self.ended.load(Ordering::Relaxed));
-        (!busy).then(|| self.began.elapsed().saturating_sub(ended))
+        self.is_between_requests().then(|| self.began.elapsed().saturating_sub(ended))
     }
 
     /// Waits until it is to take no more requests.
@@ -148,6 +176,15 @@ impl Activity {
                 None => patience,
             };
         }
+    }
+
+    fn is_between_requests(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) == 0 && !self.upgraded.load(Ordering::Relaxed)
+    }
+
+    /// Milliseconds since the beginning.
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn stall_unless_needed(&self) {
@@ -196,6 +233,23 @@ mod tests {
         activity.end(false);
         assert!(activity.idle().is_some_and(|idle| idle < PATIENCE));
         assert_eq!(activity.overdue(PATIENCE).await, Closed::Idle);
+    }
+
+    #[test]
+    fn what_comes_between_two_requests_is_a_head() {
+        let (activity, _responses) = activity();
+        activity.received(100);
+        activity.holds_head(true);
+        assert_eq!((activity.head(), activity.holds_head_for().is_some()), (100, true));
+        activity.begin();
+        activity.received(1_000);
+        assert_eq!((activity.head(), activity.holds_head_for()), (0, None), "it has ended, and a body comes");
+        activity.holds_head(false);
+        activity.end(false);
+        activity.received(10);
+        assert_eq!((activity.head(), activity.holds_head_for()), (10, None));
+        activity.upgrade();
+        assert_eq!(activity.head(), 0);
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::activity::{Activity, Closed};
 use super::address::Address;
-use crate::budget::{Budget, DescriptorShares, Reservation, Responses};
+use crate::budget::{Budget, DescriptorShares, MemoryShares, Reservation, Responses};
 
 /// Connections beyond the limit, which are told so.
 const SPARE: u64 = 32;
@@ -22,6 +22,10 @@ const PART: u64 = 64;
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a newcomer waits for those that were asked to leave.
 const ROOM: Duration = Duration::from_millis(100);
+/// What a long head may take: what was read of it, as it came and decrypted or decoded, in buffers that have grown.
+const LONG_HEAD: u64 = 48 << 10;
+/// So many may be long at one time however little memory there is.
+const LEAST_LONG_HEADS: u64 = 16;
 
 /// How many connections there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +42,11 @@ pub struct Connections {
     responses: Responses,
     regular: Budget,
     spare: Budget,
+    /// Heads that are long and have not ended.
+    heads: Budget,
     open: Mutex<Open>,
     accepted: AtomicU64,
-    refused: [AtomicU64; 3],
+    refused: [AtomicU64; 4],
     closed: [AtomicU64; 4],
 }
 
@@ -57,6 +63,7 @@ struct Vain {
     regular: Option<Instant>,
     spare: Option<Instant>,
     address: Option<Instant>,
+    heads: Option<Instant>,
 }
 
 struct Guest {
@@ -74,6 +81,8 @@ enum Crowd {
     Spare,
     /// Those of one address.
     Of(Address),
+    /// Those who hold room for a head that does not end.
+    Heads,
 }
 
 /// Why a connection is not taken in.
@@ -83,6 +92,8 @@ pub(super) enum Refused {
     Full,
     /// Its address has as many as it may have.
     Address,
+    /// The head of its request is long, and so are as many others as there is room for.
+    Heads,
 }
 
 /// A connection's place, free again when this is dropped.
@@ -98,11 +109,12 @@ pub(super) struct Place {
 }
 
 impl Limits {
-    /// As many as the settings want, if there are descriptors for them; of one address a quarter unless the settings say
-    /// otherwise.
-    pub fn new(all: usize, address: Option<usize>, descriptors: &DescriptorShares) -> Self {
+    /// As many as the settings want, if there are memory and descriptors for them; of one address a quarter unless the settings
+    /// say otherwise.
+    pub fn new(all: usize, address: Option<usize>, memory: &MemoryShares, descriptors: &DescriptorShares) -> Self {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        let all = count(all).min(descriptors.connections - spare(descriptors.connections)).max(1);
+        let most = (descriptors.connections - spare(descriptors.connections)).min(memory.connections);
+        let all = count(all).min(most).max(1);
         Self { all, address: address.map_or(all.div_ceil(4), count) }
     }
 
@@ -113,13 +125,14 @@ impl Limits {
 }
 
 impl Connections {
-    /// Nobody yet. What they hold of `responses` is taken from them when they stall.
-    pub fn new(limits: Limits, responses: Responses) -> Self {
+    /// Nobody yet. Their heads may take `heads` bytes; what they hold of `responses` is taken from them when they stall.
+    pub fn new(limits: Limits, heads: u64, responses: Responses) -> Self {
         Self {
             limits,
             responses,
             regular: Budget::new("connections", limits.all),
             spare: Budget::new("connections beyond the limit", spare(limits.all).max(1)),
+            heads: Budget::new("long heads of requests", (heads / LONG_HEAD).max(LEAST_LONG_HEADS)),
             open: Mutex::default(),
             accepted: AtomicU64::new(0),
             refused: Default::default(),
@@ -147,10 +160,11 @@ impl Connections {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    /// How many were not served, by reason: at the limit, at the limit of their address, for want of descriptors.
-    pub fn refused(&self) -> [(&'static str, u64); 3] {
-        let [limit, address, descriptors] = &self.refused;
-        [("limit", limit), ("address", address), ("descriptors", descriptors)].map(read)
+    /// How many were not served, by reason: at the limit, at the limit of their address, for want of descriptors, for want of
+    /// room for their heads.
+    pub fn refused(&self) -> [(&'static str, u64); 4] {
+        let [limit, address, descriptors, heads] = &self.refused;
+        [("limit", limit), ("address", address), ("descriptors", descriptors), ("heads", heads)].map(read)
     }
 
     /// How many the server closed, by reason.
@@ -187,9 +201,18 @@ impl Connections {
         }
     }
 
+    /// Room for a head that is long, if there is any or somebody makes it whose head does not end.
+    pub(super) async fn room_for_head(self: Arc<Self>) -> Option<Reservation> {
+        let room = self.reserve(&self.heads, Crowd::Heads).await;
+        if room.is_none() {
+            self.refuse(Refused::Heads);
+        }
+        room
+    }
+
     /// The system had no descriptor left for a newcomer, which waits.
     pub(super) fn out_of_descriptors(&self) {
-        let [_, _, descriptors] = &self.refused;
+        let [_, _, descriptors, _] = &self.refused;
         descriptors.fetch_add(1, Ordering::Relaxed);
         self.displace(Crowd::Regular);
     }
@@ -212,10 +235,11 @@ impl Connections {
     }
 
     fn refuse(&self, reason: Refused) {
-        let [limit, address, _] = &self.refused;
+        let [limit, address, _, heads] = &self.refused;
         let counter = match reason {
             Refused::Full => limit,
             Refused::Address => address,
+            Refused::Heads => heads,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -233,7 +257,8 @@ impl Connections {
         self.open().addresses.get(&address).copied().unwrap_or(0)
     }
 
-    /// Asks those of the crowd for their places who have waited longest between two requests. Whether there is anybody.
+    /// Asks those of the crowd to leave who have waited longest between two requests, or held a head longest. Whether there is
+    /// anybody.
     fn displace(&self, crowd: Crowd) -> bool {
         let grace = if crowd == Crowd::Spare { SHORT_GRACE } else { GRACE };
         let mut idle: Vec<(Duration, Arc<Activity>)> = {
@@ -248,11 +273,17 @@ impl Connections {
                 Crowd::Regular => !guest.overloaded,
                 Crowd::Spare => guest.overloaded,
                 Crowd::Of(address) => guest.address == address,
+                Crowd::Heads => true,
             });
-            let idle = asked.filter_map(|guest| Some((guest.activity.idle()?, Arc::clone(&guest.activity))));
+            let waits = |activity: &Activity| match crowd {
+                Crowd::Heads => activity.holds_head_for(),
+                Crowd::Regular | Crowd::Spare | Crowd::Of(_) => activity.idle(),
+            };
+            let idle = asked.filter_map(|guest| Some((waits(&guest.activity)?, Arc::clone(&guest.activity))));
             idle.filter(|(idle, _)| *idle >= grace).collect()
         };
-        let wanted = usize::try_from(self.limits.all.div_ceil(PART)).unwrap_or(usize::MAX);
+        let all = if crowd == Crowd::Heads { self.heads.limit() } else { self.limits.all };
+        let wanted = usize::try_from(all.div_ceil(PART)).unwrap_or(usize::MAX);
         if idle.len() > wanted {
             idle.select_nth_unstable_by(wanted, |(one, _), (other, _)| other.cmp(one));
             idle.truncate(wanted);
@@ -275,6 +306,7 @@ impl Vain {
             Crowd::Regular => &mut self.regular,
             Crowd::Spare => &mut self.spare,
             Crowd::Of(_) => &mut self.address,
+            Crowd::Heads => &mut self.heads,
         }
     }
 }
@@ -316,7 +348,7 @@ mod tests {
     const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
     fn connections(all: u64, address: u64) -> Arc<Connections> {
-        Arc::new(Connections::new(Limits { all, address }, Responses::new(1, 1)))
+        Arc::new(Connections::new(Limits { all, address }, 0, Responses::new(1, 1)))
     }
 
     #[tokio::test]
@@ -361,16 +393,45 @@ mod tests {
         assert_eq!(leaving.await.unwrap(), Closed::Displaced);
     }
 
+    #[tokio::test]
+    async fn who_holds_a_head_longest_makes_room_for_another() {
+        let connections = connections(64, 64);
+        let hold = async || {
+            let place = connections.admit(HERE).await.ok().unwrap();
+            let room = Arc::clone(&connections).room_for_head().await?;
+            place.activity.holds_head(true);
+            Some((place, room))
+        };
+        let longest = hold().await.unwrap();
+        tokio::time::sleep(GRACE).await;
+        let mut held = Vec::new();
+        for _ in 1..LEAST_LONG_HEADS {
+            held.push(hold().await.unwrap());
+        }
+        let leaving = tokio::spawn(async move {
+            let reason = longest.0.activity.overdue(Duration::from_secs(3_600)).await;
+            drop(longest);
+            reason
+        });
+        held.push(hold().await.unwrap());
+        assert_eq!(leaving.await.unwrap(), Closed::Displaced);
+        assert!(hold().await.is_none(), "nobody else leaves");
+        assert_eq!(connections.refused()[3], ("heads", 1));
+    }
+
     #[test]
-    fn there_are_descriptors_for_every_connection() {
+    fn there_are_memory_and_descriptors_for_every_connection() {
+        let (plenty, memory) = (DescriptorShares::of(1 << 20), MemoryShares::of(2 << 30));
         for limit in [0, 37, 64, 256, 1_024, 1 << 20] {
             let descriptors = DescriptorShares::of(limit);
-            let limits = Limits::new(16_384, None, &descriptors);
+            let limits = Limits::new(16_384, None, &memory, &descriptors);
             assert!(limits.all >= 1 && limits.all <= descriptors.connections, "{limit}");
             assert!(limits.websockets() < 16_384);
         }
-        let plenty = DescriptorShares::of(1 << 20);
-        assert_eq!(Limits::new(16_384, None, &plenty), Limits { all: 16_384, address: 4_096 });
-        assert_eq!(Limits::new(8, Some(3), &plenty), Limits { all: 8, address: 3 });
+        for (memory, all) in [(0, 64), (64 << 20, 512), (512 << 20, 4_096), (2 << 30, 16_384), (u64::MAX, 16_384)] {
+            assert_eq!(Limits::new(16_384, None, &MemoryShares::of(memory), &plenty).all, all, "{memory}");
+        }
+        assert_eq!(Limits::new(16_384, None, &memory, &plenty), Limits { all: 16_384, address: 4_096 });
+        assert_eq!(Limits::new(8, Some(3), &memory, &plenty), Limits { all: 8, address: 3 });
     }
 }

@@ -22,7 +22,7 @@ use super::socket::Socket;
 use super::{HANDSHAKE, Multiplexed, Overloaded, PATIENCE, SHORT_PATIENCE};
 
 /// The longest head of a request, and what is read or written in one piece.
-const BUFFER: usize = 32 << 10;
+const BUFFER: usize = 16 << 10;
 /// Requests that one HTTP/2 connection may have under way.
 const STREAMS: u32 = 32;
 /// The headers of one of them.
@@ -65,7 +65,7 @@ where
     pub(super) async fn converse(&self, stream: TcpStream, place: Place) {
         let (connections, activity) = (Arc::clone(place.connections()), Arc::clone(&place.activity));
         let overloaded = place.overloaded;
-        let socket = Socket::new(stream, place);
+        let socket = Socket::new(stream, place, self.tls.is_some());
         let Some(tls) = &self.tls else {
             return self.speak(socket, &connections, &activity, overloaded).await;
         };
@@ -98,12 +98,13 @@ where
             }
             let responses = (request.version() == Version::HTTP_2).then(|| connections.responses().clone());
             let answer = self.service.clone().oneshot(request);
-            async move {
+            // A connection has room for this from its beginning to its end: so what is large of it is somewhere else.
+            Box::pin(async move {
                 Ok::<_, TurnedAway>(answer.await?.map(|outgoing| match responses {
                     Some(responses) => exchange.answer_among_others(outgoing, &responses),
                     None => exchange.answer(outgoing),
                 }))
-            }
+            })
         });
         let connection = self.protocol.serve_connection_with_upgrades(TokioIo::new(socket), service);
         tokio::pin!(connection);

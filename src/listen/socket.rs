@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,7 +12,12 @@ use tokio::net::TcpStream;
 
 use super::admission::Place;
 use super::linger::Linger;
+use crate::budget::Reservation;
 
+/// What may come of a head before it takes room: few are longer. Buffers of this size belong to every connection.
+const USUAL_HEAD: u64 = 4 << 10;
+/// The same where it is encrypted, in records that are read to their end first.
+const USUAL_ENCRYPTED_HEAD: u64 = USUAL_HEAD + (18 << 10);
 /// Time after which a silent peer is asked whether it is still there, and between two such probes.
 const PROBE_AFTER: Duration = Duration::from_secs(60);
 const PROBE_EVERY: Duration = Duration::from_secs(10);
@@ -28,19 +34,58 @@ const UNSENT: u32 = 256 << 10;
 pub(super) struct Socket {
     stream: TcpStream,
     place: Place,
+    /// So much of a head may come before it takes room.
+    usual_head: u64,
+    head: Head,
     /// Whether the peer has to take something before more can be written.
     full: bool,
     /// Since the last word was sent.
     linger: Option<Linger>,
 }
 
+/// The head of a request that has not begun.
+enum Head {
+    /// It takes no room of its own.
+    Usual,
+    /// It is long, and waits for room.
+    Waits(Pin<Box<dyn Future<Output = Option<Reservation>> + Send>>),
+    /// It is long, and has room.
+    Long { _room: Reservation },
+}
+
+/// Heads of requests that do not end have taken the room that there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no room for the head of a request")]
+struct NoRoom;
+
 impl Socket {
-    pub(super) fn new(stream: TcpStream, place: Place) -> Self {
+    pub(super) fn new(stream: TcpStream, place: Place, is_encrypted: bool) -> Self {
         // A system that does not know an option serves without it.
         if let Err(error) = tune(&stream) {
             tracing::debug!(%error, "a socket keeps the system's options");
         }
-        Self { stream, place, full: false, linger: None }
+        let usual_head = if is_encrypted { USUAL_ENCRYPTED_HEAD } else { USUAL_HEAD };
+        Self { stream, place, usual_head, head: Head::Usual, full: false, linger: None }
+    }
+
+    /// Waits for room for the rest of a long head, and gives it back when the request has begun.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), NoRoom>> {
+        let activity = &self.place.activity;
+        if activity.head() < self.usual_head {
+            if !matches!(self.head, Head::Usual) {
+                self.head = Head::Usual;
+                activity.holds_head(false);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        if let Head::Usual = self.head {
+            self.head = Head::Waits(Box::pin(Arc::clone(self.place.connections()).room_for_head()));
+        }
+        if let Head::Waits(room) = &mut self.head {
+            self.head = Head::Long { _room: ready!(room.as_mut().poll(cx)).ok_or(NoRoom)? };
+            activity.holds_head(true);
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Once a full socket takes something again, its client has moved.
@@ -79,7 +124,11 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
 
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        ready!(self.poll_room(cx)).map_err(io::Error::other)?;
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.place.activity.received(buffer.filled().len() - before);
+        outcome
     }
 }
 

@@ -9,8 +9,8 @@ use crate::live::Collector;
 use crate::tables::TABLES;
 use crate::time;
 
-/// Every collector and the live stream; after them backups where they are taken by themselves, the archive once it has
-/// run, and roll-ups once there are any. Where a collector's values come from stands beside it, so that simulated values
+/// Every collector, the live stream and the roll-ups; beside them backups where they are taken by themselves, and the archive once
+/// it has run. Where a collector's values come from stands beside it, so that simulated values
 /// are not taken for real ones.
 pub async fn components(State(state): State<AppState>) -> Json<Value> {
     let websocket = state.websockets.statistics();
@@ -61,9 +61,7 @@ pub async fn components(State(state): State<AppState>) -> Json<Value> {
         }
         components.insert("archive".to_owned(), object);
     }
-    if let Some(object) = rollups(&state) {
-        components.insert("rollups".to_owned(), object);
-    }
+    components.insert("rollups".to_owned(), rollups(&state));
     Json(json!({
         "status": if healthy { "healthy" } else { "degraded" },
         "components": components,
@@ -71,8 +69,9 @@ pub async fn components(State(state): State<AppState>) -> Json<Value> {
     }))
 }
 
-/// How far the roll-ups are, once there are any. That they are behind is no illness: rows answer meanwhile.
-fn rollups(state: &AppState) -> Option<Value> {
+/// How far the roll-ups are, of each table that has any. That they are behind, or wait for the first bucket to be complete, is no
+/// illness: rows answer meanwhile.
+fn rollups(state: &AppState) -> Value {
     let tables = state.store.rollups.watch().borrow().clone();
     let begun: Map<String, Value> = tables
         .iter()
@@ -90,8 +89,12 @@ fn rollups(state: &AppState) -> Option<Value> {
         })
         .collect();
     let filling = tables.values().any(|progress| progress.is_filling());
-    let state = if filling { "filling" } else { "current" };
-    (!begun.is_empty()).then(|| json!({ "name": "rollups", "status": READY, "state": state, "tables": begun }))
+    let state = match (begun.is_empty(), filling) {
+        (true, _) => "waiting",
+        (false, true) => "filling",
+        (false, false) => "current",
+    };
+    json!({ "name": "rollups", "status": READY, "state": state, "tables": begun })
 }
 
 /// Counters of the API and of every collector.

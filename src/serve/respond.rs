@@ -115,8 +115,11 @@ fn counted(encoded: ByteStream, responses: Responses) -> ByteStream {
         }
     });
     let logged = counted.inspect(|chunk: &Result<Bytes, ReadError>| {
-        if let Err(error) = chunk {
-            tracing::error!(%error, "an answer was cut short");
+        match chunk {
+            Err(error) if error.is_fault() => tracing::error!(%error, "an answer was cut short"),
+            // Somebody took nothing of it, or asked for more than there is time or room for: nobody has to look into that.
+            Err(error) => tracing::info!(%error, "an answer was cut short"),
+            Ok(_) => {}
         }
     });
     logged.boxed()

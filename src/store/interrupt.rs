@@ -50,6 +50,7 @@ pub struct Watch {
 }
 
 /// Why a query was stopped.
+#[derive(Clone)]
 pub struct Reason {
     shared: Arc<Shared>,
 }
@@ -133,6 +134,11 @@ impl Reason {
     /// Why the query was stopped, if it was.
     pub fn stopped(&self) -> Option<Stopped> {
         self.shared.lock().1
+    }
+
+    /// Tells an error from what the query was stopped for.
+    pub fn explain(&self, error: ReadError) -> ReadError {
+        self.stopped().and_then(Stopped::error).unwrap_or(error)
     }
 }
 

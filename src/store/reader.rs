@@ -212,10 +212,11 @@ impl Reader {
         }
         let begun = tokio::task::spawn_blocking(move || match begin_together(&jobs.iter().collect::<Vec<_>>()) {
             Ok(()) => Ok(jobs),
-            Err(error) => {
-                jobs.into_iter().for_each(|job| job.finish(false));
-                Err(error)
-            }
+            Err(error) => Err(jobs.into_iter().fold(error, |error, job| {
+                let error = job.reason().explain(error);
+                job.finish(false);
+                error
+            })),
         });
         let jobs = begun.await.map_err(|error| ReadError::Failed(error.to_string()))??;
         let serve = |(job, guard)| ReadTransaction::serve(job, guard, self.purpose, self.shared.responses.clone());

@@ -3,7 +3,7 @@
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::DropGuard;
 
-use super::interrupt::{Reason, Stopped};
+use super::interrupt::Reason;
 use super::job::Job;
 use super::pool::Purpose;
 use super::results::{self, ResultReceiver, ResultSender};
@@ -49,7 +49,7 @@ impl ReadTransaction {
     pub async fn ask(&self, statements: impl Statements + Send + 'static) -> Result<BatchStream, ReadError> {
         let (sender, receiver) = self.channel();
         self.run(Box::new(move |job| job.answer(statements, sender))).await?;
-        receiver.stream(()).await.map_err(|error| self.explain(error))
+        receiver.stream(()).await.map_err(|error| self.reason.explain(error))
     }
 
     /// Runs a query whose statements are all made at its beginning; see [`ReadTransaction::ask`].
@@ -64,7 +64,8 @@ impl ReadTransaction {
     pub async fn into_result(self, statements: impl Statements + Send + 'static) -> Result<BatchStream, ReadError> {
         let (sender, receiver) = self.channel();
         self.run(Box::new(move |job| job.answer(statements, sender))).await?;
-        receiver.stream(self).await
+        let reason = self.reason.clone();
+        receiver.stream(self).await.map_err(|error| reason.explain(error))
     }
 
     /// The same as [`ReadTransaction::ask_all`], for the last time: the transaction ends with the stream.
@@ -85,20 +86,15 @@ impl ReadTransaction {
         // An error means that nobody waits for the answer.
         let look = move |job: &Job| drop(answer.send(job.snapshot().and_then(|snapshot| question(&snapshot))));
         self.run(Box::new(look)).await?;
-        answered.await.map_err(|_| self.explain(ended()))?
+        answered.await.unwrap_or_else(|_| Err(ended())).map_err(|error| self.reason.explain(error))
     }
 
     async fn run(&self, task: Task) -> Result<(), ReadError> {
-        self.tasks.send(task).await.map_err(|_| self.explain(ended()))
+        self.tasks.send(task).await.map_err(|_| self.reason.explain(ended()))
     }
 
     fn channel(&self) -> (ResultSender, ResultReceiver) {
         results::channel(self.purpose.room(&self.responses))
-    }
-
-    /// Tells an error from what the transaction was stopped for.
-    fn explain(&self, error: ReadError) -> ReadError {
-        self.reason.stopped().and_then(Stopped::error).unwrap_or(error)
     }
 }
 

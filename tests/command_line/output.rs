@@ -142,6 +142,10 @@ async fn what_belongs_to_a_database_is_never_written_over() {
             assert_eq!(ended.code, Some(1), "{output}: {ended:?}");
             assert!(ended.err.contains("database") && ended.err.contains("give another"), "{output}: {ended:?}");
         }
+        // Before what is wrong with the end of the name.
+        let ended = launch().arguments(["export", "market_data", "--output", output]).run();
+        assert_eq!(ended.code, Some(1), "{output}: {ended:?}");
+        assert!(ended.err.contains("give another") && !ended.err.contains("--format"), "{output}: {ended:?}");
     }
     server.ingest("market_data", &json!({"timestamp": "2025-10-21T12:01:00", "symbol": "A"})).await;
     server.kill();

@@ -147,6 +147,32 @@ async fn a_websocket_keeps_its_place_and_the_others_have_theirs() {
     assert_eq!(server.get("/health/live").await.json()["websocket_connections"], 6);
 }
 
+#[tokio::test]
+async fn there_are_as_many_as_there_is_memory_for() {
+    let server = Launch::new().arguments(["--memory-limit=128MiB"]).start().await;
+    assert_eq!(figure(&server, "observability_connections_limit").await, 1_024);
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains("fewer connections")).expect("it is said");
+    assert!(line.contains("INFO") && line.contains("--memory-limit"), "{line}");
+}
+
+#[tokio::test]
+async fn long_heads_that_do_not_end_make_room_for_those_that_do() {
+    let server = Launch::new().arguments(["--memory-limit=128MiB"]).start().await;
+    let mut held = Vec::new();
+    for _ in 0..200 {
+        let mut stream = connect(&server).await;
+        // Who finds no room is hung up on.
+        stream.write_all(SLOW_HEAD).await.ok();
+        stream.write_all(&[b'x'; 12 << 10]).await.ok();
+        held.push(stream);
+    }
+    let refused = "observability_connections_refused_total{reason=\"heads\"}";
+    eventually("there is no room for all of them", async || (figure(&server, refused).await > 0).then_some(())).await;
+    let long = format!("/health/live?{}", "x".repeat(10 << 10));
+    eventually_within(Duration::from_secs(10), "somebody makes room", async || is_served(&server, &long).await).await;
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn descriptors_are_raised_and_a_part_of_them_is_kept_from_connections() {

@@ -60,7 +60,9 @@ async fn components_list_the_collectors_and_the_stream() {
     let answer = server.get("/api/system/components").await.expect(200).json();
     let components = answer["components"].as_object().unwrap();
     let names: Vec<_> = components.keys().collect();
-    assert_eq!(names, ["market_data", "strategy", "execution", "system", "websocket"]);
+    assert_eq!(names, ["market_data", "strategy", "execution", "system", "websocket", "rollups"]);
+    let rollups = json!({"name": "rollups", "status": "ready", "state": "waiting", "tables": {}});
+    assert_eq!(components["rollups"], rollups, "nothing is complete yet");
     for name in ["market_data", "strategy", "execution", "system"] {
         let collector = &answer["components"][name];
         for (key, word) in [

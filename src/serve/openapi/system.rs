@@ -107,7 +107,8 @@ fn components() -> ObjectBuilder {
             required(
                 "components",
                 map(
-                    "The four collectors and `websocket`; `backup`, `archive` and `rollups` once there is something to say of them.",
+                    "The four collectors, `websocket` and `rollups` (`state`: `waiting`, `filling` or `current`); `backup` where backups are \
+                     scheduled, and `archive` once it has run.",
                     any_object(""),
                 ),
             ),
