@@ -70,6 +70,51 @@ async fn parameters_are_values_not_text() {
 }
 
 #[tokio::test]
+async fn figures_of_several_queries_are_each_their_own() {
+    let server = Server::start().await;
+    let quotes: Vec<_> = (0..6)
+        .map(|number| {
+            json!({"timestamp": format!("2026-01-01T00:0{number}:00"), "symbol": if number % 2 == 0 { "A" } else { "B" },
+                   "last_price": number, "volume": number})
+        })
+        .collect();
+    server.ingest("market_data", &json!(quotes)).await;
+    let fills = ["buy", "sell"].map(|side| {
+        json!({"trade_id": side, "timestamp": "2026-01-01", "symbol": "A", "side": side, "quantity": 1, "price": 100})
+    });
+    server.ingest("trades", &json!(fills)).await;
+    for (sql, expected) in [
+        ("SELECT (SELECT count(*) FROM market_data) - (SELECT count(*) FROM trades)", json!(4)),
+        (
+            "SELECT (SELECT sum(last_price) FROM market_data WHERE symbol = 'A') / \
+             (SELECT sum(last_price) FROM market_data WHERE symbol = 'B')",
+            json!(6.0 / 9.0),
+        ),
+        (
+            "SELECT (SELECT avg(last_price) FROM market_data WHERE timestamp >= '2026-01-01T00:03:00') - \
+             (SELECT avg(last_price) FROM market_data WHERE timestamp < '2026-01-01T00:03:00')",
+            json!(3.0),
+        ),
+        (
+            "SELECT CASE WHEN (SELECT count(*) FROM trades) = (SELECT count(*) FROM market_data) THEN 'same' ELSE 'no' END",
+            json!("no"),
+        ),
+        (
+            "SELECT count(*) FROM market_data WHERE volume > (SELECT count(*) FROM trades) \
+             AND volume < (SELECT count(*) FROM market_data)",
+            json!(3),
+        ),
+        (
+            "SELECT count(*) FROM market_data WHERE last_price IN (SELECT max(last_price) FROM market_data WHERE symbol = 'A') \
+             OR last_price IN (SELECT max(last_price) FROM market_data WHERE symbol = 'B')",
+            json!(2),
+        ),
+    ] {
+        assert_eq!(server.sql_value(sql).await, expected, "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_pushed_a_moment_ago_is_answered() {
     let server = Server::start().await;
     for number in 1..=20 {

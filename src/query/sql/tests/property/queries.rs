@@ -133,9 +133,28 @@ fn first_rows(source: Source) -> BoxedStrategy<Query> {
         .boxed()
 }
 
+/// Two figures beside each other, each of a query of its own.
+fn figures() -> BoxedStrategy<Query> {
+    let figure = || {
+        select(&SOURCES[..]).prop_flat_map(|source| {
+            (aggregate(source), where_clause(source.columns))
+                .prop_map(move |((text, sums), filter)| (format!("(SELECT {text} FROM {}{filter})", source.from), sums))
+        })
+    };
+    (figure(), figure())
+        .prop_map(|((one, one_sums), (other, other_sums))| Query {
+            sql: format!("SELECT {one} AS c0, {other} AS c1"),
+            is_ordered: false,
+            sums: vec![one_sums, other_sums],
+            of_empty_tables: false,
+        })
+        .boxed()
+}
+
 /// Any query.
 pub fn query() -> impl Strategy<Value = Query> {
-    let query = select(&SOURCES[..])
+    let of_one_source = select(&SOURCES[..])
         .prop_flat_map(|source| prop_oneof![4 => groups(source), 2 => filtered(source), 2 => first_rows(source)]);
+    let query = prop_oneof![8 => of_one_source, 1 => figures()];
     (query, prop::bool::weighted(0.1)).prop_map(|(query, of_empty_tables)| Query { of_empty_tables, ..query })
 }
