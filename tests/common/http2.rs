@@ -75,11 +75,11 @@ impl Http2 {
         self.send(WINDOW_UPDATE, 0, number, &bytes.to_be_bytes()).await;
     }
 
-    /// What comes next; `None` when the server has closed the connection, or nothing comes for a second.
+    /// What comes next; `None` when the server has closed the connection, or nothing comes for long.
     pub async fn next(&mut self) -> Option<Came> {
         loop {
             let mut head = [0; 9];
-            let read = tokio::time::timeout(Duration::from_secs(1), self.stream.read_exact(&mut head));
+            let read = tokio::time::timeout(Duration::from_secs(30), self.stream.read_exact(&mut head));
             read.await.ok()?.ok()?;
             let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
             let number = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
