@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// other would do so for ever.
 const DEADLOCK: Duration = Duration::from_millis(750);
 
-/// A body on its way. It is late when its client sends less than [`PACE`]; what it holds then is for others who need it.
+/// A body on its way. It is late when its client sends less than `PACE`; what it holds then is for others who need it.
 pub struct Arrival {
     late: Arc<Since>,
     pace: Mutex<Pace>,
