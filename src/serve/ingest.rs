@@ -11,7 +11,7 @@ use super::bodies::{Bodies, Received};
 use super::incoming::Upload;
 use super::routing::post;
 use super::{ApiError, AppState};
-use crate::batch::BatchSender;
+use crate::batch::{BatchSender, Stored};
 use crate::budget::Allowance;
 use crate::ingest::{self, DecodeError, Encoding};
 use crate::tables::{self, Table};
@@ -49,8 +49,12 @@ pub fn route(state: &AppState) -> MethodRouter<AppState> {
 /// Stores the rows of the body, all or none, and answers when they are safe.
 async fn take(State(intake): State<Intake>, Path(name): Path<String>, upload: Upload) -> Result<Json<Value>, ApiError> {
     let (table, form, body) = intake.receive(name, upload).await?;
-    let rows = intake.store(table, form, body).await?;
-    Ok(Json(json!({ "table": table.name, "rows": rows })))
+    let (rows, stored) = intake.store(table, form, body).await?;
+    let mut answer = json!({ "table": table.name, "rows": rows });
+    if stored.of_dropped_days > 0 {
+        answer["rows_of_dropped_days"] = stored.of_dropped_days.into();
+    }
+    Ok(Json(answer))
 }
 
 impl Intake {
@@ -73,7 +77,7 @@ impl Intake {
     }
 
     /// Decodes and stores the rows of a body, and tells how many they are.
-    async fn store(&self, table: &'static Table, form: Form, body: Received) -> Result<usize, ApiError> {
+    async fn store(&self, table: &'static Table, form: Form, body: Received) -> Result<(usize, Stored), ApiError> {
         let limit = self.bodies.limit();
         let is_small = body.bytes.len() <= SMALL && form.encoding.is_none();
         let decoded = if is_small && ingest::is_plain(form.content_type.as_deref()) {
@@ -82,13 +86,13 @@ impl Intake {
             self.bodies.read(move |allowance| decode(table, &form, body, limit, allowance)).await?
         }?;
         let rows = decoded.batches.iter().map(RecordBatch::num_rows).sum();
-        if rows > 0 {
-            let Decoded { batches, counted } = decoded;
-            let stored = self.batches.submit(table, batches)?;
-            drop(counted);
-            stored.committed().await?;
+        if rows == 0 {
+            return Ok((0, Stored::default()));
         }
-        Ok(rows)
+        let Decoded { batches, counted } = decoded;
+        let stored = self.batches.submit(table, batches)?;
+        drop(counted);
+        Ok((rows, stored.committed().await?))
     }
 }
 
@@ -129,7 +133,7 @@ mod tests {
         let (batches, mut writer) = batch::channel(1 << 20);
         tokio::spawn(async move {
             while let Some(write) = writer.recv().await {
-                let _ = write.acknowledge.unwrap().send(Ok(()));
+                let _ = write.acknowledge.unwrap().send(Ok(Stored::default()));
             }
         });
         let mut settings = Settings::default();
