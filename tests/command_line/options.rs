@@ -61,6 +61,8 @@ fn values_that_cannot_be_used_are_refused_with_the_name_of_the_setting() {
         (vec!["--ssl-keyfile", "key.pem"], None, "ssl-certfile"),
         (vec!["--ssl-certfile", "none.pem", "--ssl-keyfile", "none.pem"], None, "none.pem"),
         (vec!["--no-such-option"], None, "--no-such-option"),
+        (vec!["--memory-limit", "1MB"], None, "--memory-limit"),
+        (vec!["query", "SELECT 1", "--memory-limit", "63MiB"], None, "--memory-limit"),
         (vec!["--retain", "market_data=400d,market_data=5d"], None, "--retain"),
         (vec!["--retain", "trades=400d", "--retain", "trades=5d"], None, "--retain"),
         (vec!["retention", "--dry-run", "--retain", "rollup_1m=9d,rollup_1m=9d"], None, "rollup_1m is there twice"),
