@@ -205,6 +205,7 @@ async fn a_counter_is_the_same_however_its_labels_are_written_and_a_creation_tim
              price_updates_created{{symbol=\"AMD\"}} 1.764228e+09\n"
         )
     };
+    eventually("the first rows", async || newest(server, "market_data", "symbol = 'AAPL'").await.pop()).await;
     let sums = "SELECT sum(volume) AS v, max(last_price) AS p FROM market_data WHERE symbol = 'NVDA'";
     let orders = ["symbol=\"NVDA\",venue=\"X\"", "venue=\"X\", symbol=\"NVDA\"", "symbol=\"NVDA\",venue=\"X\","];
     for (round, labels) in orders.into_iter().cycle().take(6).enumerate() {
