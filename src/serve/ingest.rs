@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::routing::MethodRouter;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::bodies::{Bodies, Received};
 use super::incoming::Upload;
@@ -29,6 +29,16 @@ struct Intake {
     bodies: Bodies,
 }
 
+/// What has been stored.
+#[derive(Serialize)]
+struct Answer {
+    table: &'static str,
+    rows: usize,
+    /// Those of them that no roll-up counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows_of_dropped_days: Option<usize>,
+}
+
 /// How a body is to be read.
 struct Form {
     encoding: Option<Encoding>,
@@ -47,14 +57,15 @@ pub fn route(state: &AppState) -> MethodRouter<AppState> {
 }
 
 /// Stores the rows of the body, all or none, and answers when they are safe.
-async fn take(State(intake): State<Intake>, Path(name): Path<String>, upload: Upload) -> Result<Json<Value>, ApiError> {
+async fn take(
+    State(intake): State<Intake>,
+    Path(name): Path<String>,
+    upload: Upload,
+) -> Result<Json<Answer>, ApiError> {
     let (table, form, body) = intake.receive(name, upload).await?;
     let (rows, stored) = intake.store(table, form, body).await?;
-    let mut answer = json!({ "table": table.name, "rows": rows });
-    if stored.of_dropped_days > 0 {
-        answer["rows_of_dropped_days"] = stored.of_dropped_days.into();
-    }
-    Ok(Json(answer))
+    let rows_of_dropped_days = Some(stored.of_dropped_days).filter(|rows| *rows > 0);
+    Ok(Json(Answer { table: table.name, rows, rows_of_dropped_days }))
 }
 
 impl Intake {
