@@ -55,11 +55,13 @@ pub fn start(settings: &LogSettings) -> Result<Log, LogError> {
     };
     let queue = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES);
     let (writer, guard) = file.map(|file| queue.finish(file)).unzip();
-    let terminal = fmt::layer().compact().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    // A line that cannot be written is lost: to say so where it should have gone would end the thread that has said it.
+    let terminal = fmt::layer().log_internal_errors(false).compact().with_writer(std::io::stderr);
+    let terminal = terminal.with_ansi(std::io::stderr().is_terminal());
     tracing_subscriber::registry()
         .with(filter)
         .with(terminal)
-        .with(writer.map(|writer| fmt::layer().with_writer(writer).with_ansi(false)))
+        .with(writer.map(|writer| fmt::layer().log_internal_errors(false).with_writer(writer).with_ansi(false)))
         .with(recent.layer())
         .try_init()
         .map_err(|error| LogError::Started(error.to_string()))?;

@@ -1,4 +1,5 @@
--- Marks the buckets of a level that do not have all the rows that the database has of them, in days that are not archived.
+-- Marks the buckets of a level that do not have all the rows that the database has of them, in days that are not
+-- archived and of which none were dropped.
 INSERT INTO rollup.stale
 SELECT DISTINCT '{table}', {minute}, {label_or_none}
 FROM {table}
@@ -10,6 +11,7 @@ WHERE timestamp >= make_timestamp({from}) AND timestamp < make_timestamp({until}
             FROM {table}
             WHERE timestamp >= make_timestamp({from}) AND timestamp < make_timestamp({until})
                 AND timestamp::DATE NOT IN (SELECT day FROM archive.days WHERE table_name = '{table}')
+                AND timestamp::DATE NOT IN (SELECT day FROM rollup.dropped WHERE table_name = '{table}')
             GROUP BY 1, 2
         ) AS stored
         LEFT JOIN (SELECT bucket, {label_or_none} AS label, rows FROM rollup.{table}_{level}) AS kept

@@ -1,4 +1,4 @@
--- The rows of a table begin later.
+-- Rows of a table are dropped up to an instant.
 INSERT INTO rollup.progress
 SELECT '{table}', '{level}', make_timestamp({from}), make_timestamp({from})
 WHERE NOT EXISTS (SELECT 1 FROM rollup.progress WHERE table_name = '{table}' AND level = '{level}');

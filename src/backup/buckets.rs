@@ -1,4 +1,6 @@
-//! Buckets that have outlived their rows: nothing can make them again, so a backup holds them.
+//! What a backup has of the roll-ups: whatever lies before the end of the last day that was dropped. Nothing can make the
+//! buckets of dropped days again. Those of days between them, which have rows, go with them, and so do the marks of those that
+//! are stale; what comes after is made anew.
 
 use arrow::array::Int64Array;
 use futures::TryStreamExt;
@@ -9,22 +11,31 @@ use crate::store::{LEVELS, Level, ReadTransaction, Statement, Value};
 use crate::tables::{TABLES, Table, column};
 use crate::time::Micros;
 
-/// The buckets of a level of a table's roll-ups that begin before its rows do.
-pub(super) struct Outlived {
-    pub table: &'static Table,
-    pub level: Level,
-    pub rows_begin: Micros,
+/// One table of the schema `rollup`, as far as it is in a backup.
+#[derive(Clone, Copy)]
+pub(super) enum Buckets {
+    /// The buckets of a level that begin before an instant.
+    Old { table: &'static Table, level: Level, begin: Micros },
+    /// The marks of those that are stale.
+    Stale,
 }
 
-impl Outlived {
-    /// The name of the level, as in `market_data_5m`.
-    pub fn name(&self) -> String {
-        name(self.table, self.level)
+impl Buckets {
+    /// The name of the table, as `market_data_5m`.
+    pub fn name(self) -> String {
+        match self {
+            Self::Old { table, level, .. } => name(table, level),
+            Self::Stale => STALE.to_owned(),
+        }
     }
 
     /// How many there are.
-    pub async fn count(&self, transaction: &ReadTransaction) -> Result<u64, BackupError> {
-        let answer = transaction.query(self.fill(include_str!("../../queries/backup/buckets_count.sql"))).await?;
+    pub async fn count(self, transaction: &ReadTransaction) -> Result<u64, BackupError> {
+        let (old, stale) = (
+            include_str!("../../queries/backup/buckets_count.sql"),
+            include_str!("../../queries/backup/stale_count.sql"),
+        );
+        let answer = transaction.query(self.fill(old, stale)).await?;
         let batches: Vec<_> = answer.try_collect().await?;
         let failed = |error: arrow::error::ArrowError| ReadError::Failed(error.to_string());
         let mut all = 0;
@@ -35,20 +46,27 @@ impl Outlived {
     }
 
     /// The statement for all of them.
-    pub fn statement(&self) -> Statement {
-        self.fill(include_str!("../../queries/backup/buckets.sql"))
+    pub fn statement(self) -> Statement {
+        self.fill(include_str!("../../queries/backup/buckets.sql"), include_str!("../../queries/backup/stale.sql"))
     }
 
-    fn fill(&self, sql: &str) -> Statement {
-        let sql = sql.replace("{buckets}", &self.name());
-        Statement::new(sql, vec![Value::Timestamp(self.rows_begin)])
+    fn fill(self, old: &str, stale: &str) -> Statement {
+        match self {
+            Self::Old { begin, .. } => {
+                Statement::new(old.replace("{buckets}", &self.name()), vec![Value::Timestamp(begin)])
+            }
+            Self::Stale => Statement::new(stale, Vec::new()),
+        }
     }
 }
 
-/// The level that a name like `market_data_5m` stands for.
-pub(super) fn find(wanted: &str) -> Option<(&'static Table, Level)> {
-    let levels = TABLES.into_iter().flat_map(|table| LEVELS.map(|level| (table, level)));
-    levels.into_iter().find(|(table, level)| name(table, *level) == wanted)
+/// The name of the marks.
+const STALE: &str = "stale";
+
+/// Whether a backup may have a table of this name.
+pub(super) fn is_known(wanted: &str) -> bool {
+    let levels = || TABLES.into_iter().flat_map(|table| LEVELS.map(|level| name(table, level)));
+    wanted == STALE || levels().any(|name| name == wanted)
 }
 
 fn name(table: &Table, level: Level) -> String {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{BackupError, Place};
 use crate::archive::{Digest, file_name};
 use crate::batch::Checksum;
-use crate::store::schema;
+use crate::store::{Dropped, schema};
 use crate::tables;
 use crate::time::{Micros, format_naive};
 
@@ -39,10 +39,14 @@ pub struct Manifest {
     pub clock_believed_at: Option<Micros>,
     /// Every table, as far as its rows are in the database.
     pub tables: Vec<TableManifest>,
-    /// From which instant on tables have their rows, in microseconds since 1970, where earlier ones were dropped.
+    /// Where the last day of each table ends that was dropped, in microseconds since 1970.
     #[serde(default)]
     pub rows_begin: BTreeMap<String, Micros>,
-    /// The buckets of roll-ups that have outlived their rows, each level under a name like `market_data_5m`.
+    /// What was dropped of these tables. Unknown in backups of older versions.
+    #[serde(default)]
+    pub dropped: BTreeMap<String, Dropped>,
+    /// The buckets before that, of days whose rows were dropped and of others, each level under a name like
+    /// `market_data_5m`; and under `stale` the marks of those that are to be made again.
     #[serde(default)]
     pub rollups: Vec<TableManifest>,
     /// Every day whose rows are in the archive.
@@ -116,6 +120,7 @@ impl Manifest {
             clock_believed_at: None,
             tables,
             rows_begin: BTreeMap::new(),
+            dropped: BTreeMap::new(),
             rollups: Vec::new(),
             archived: Vec::new(),
         }

@@ -100,13 +100,14 @@ async fn load(
         }
         for of_level in &manifest.rollups {
             let unknown = || contradiction(place, directory, &of_level.name);
-            let (table, level) = buckets::find(&of_level.name).ok_or_else(unknown)?;
-            let load = async |buckets| store.load_buckets(table, level, buckets).await;
+            buckets::is_known(&of_level.name).then_some(()).ok_or_else(unknown)?;
+            let load = async |buckets| store.load_buckets(&of_level.name, buckets).await;
             load_parts(place, directory, of_level, None, load, watcher).await?;
         }
         for (table, begin) in &manifest.rows_begin {
+            let dropped = manifest.dropped.get(table).cloned();
             let table = tables::find(table).ok_or_else(|| contradiction(place, directory, table))?;
-            store.load_begin(table, *begin).await?;
+            store.load_begin(table, *begin, dropped).await?;
         }
         for of_table in &manifest.tables {
             compare(declared(place, directory, of_table)?, of_table, &store, watcher).await?;

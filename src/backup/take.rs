@@ -12,12 +12,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::archived::{self, Archived};
+use super::buckets::Buckets;
 use super::manifest::{self, Manifest, Part, TableManifest, in_directory};
 use super::progress::Counter;
 use super::spans::{self, Spans};
-use super::{BackupError, Database, Name, Place, Step, Watcher, buckets, catalog, part};
+use super::{BackupError, Database, Name, Place, Step, Watcher, catalog, part};
 use crate::batch::{BatchStream, Checksum, ReadError};
-use crate::store::{LEVELS, Level, ReadTransaction, schema};
+use crate::store::{LEVELS, ReadTransaction, schema};
 use crate::tables::{TABLES, Table};
 use crate::time::{self, Micros};
 
@@ -115,11 +116,14 @@ impl Taking<'_> {
             manifest.tables.push(self.table(table).await?);
             if let Some(begin) = self.transaction.look(move |snapshot| snapshot.rows_begin(table)).await? {
                 manifest.rows_begin.insert(table.name.into(), begin);
+                let dropped = self.transaction.look(move |snapshot| snapshot.dropped(table)).await?;
+                manifest.dropped.insert(table.name.into(), dropped);
                 for level in LEVELS {
-                    manifest.rollups.extend(self.buckets(table, level, begin).await?);
+                    manifest.rollups.extend(self.buckets(Buckets::Old { table, level, begin }).await?);
                 }
             }
         }
+        manifest.rollups.extend(self.buckets(Buckets::Stale).await?);
         // The rest needs no database.
         let Self { transaction, archived, place, directory, stop, watcher } = self;
         drop(transaction);
@@ -137,20 +141,14 @@ impl Taking<'_> {
         self.write_all(table.name, table.name, of, Box::pin(answers.try_flatten().boxed().peekable())).await
     }
 
-    /// The buckets of a level that begin before the rows of the table do, if there are any.
-    async fn buckets(
-        &self,
-        table: &'static Table,
-        level: Level,
-        rows_begin: Micros,
-    ) -> Result<Option<TableManifest>, BackupError> {
-        let outlived = buckets::Outlived { table, level, rows_begin };
-        let of = outlived.count(&self.transaction).await?;
+    /// What a backup has of the roll-ups, if there is any of it.
+    async fn buckets(&self, buckets: Buckets) -> Result<Option<TableManifest>, BackupError> {
+        let of = buckets.count(&self.transaction).await?;
         if of == 0 {
             return Ok(None);
         }
-        let answer = self.transaction.query(outlived.statement()).await?;
-        let (name, rows) = (outlived.name(), Box::pin(answer.boxed().peekable()));
+        let answer = self.transaction.query(buckets.statement()).await?;
+        let (name, rows) = (buckets.name(), Box::pin(answer.boxed().peekable()));
         self.write_all(&name, &format!("{}/{name}", manifest::ROLLUP), of, rows).await.map(Some)
     }
 

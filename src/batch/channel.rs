@@ -39,7 +39,14 @@ impl Write {
 }
 
 /// Carries the outcome of a [`Write`] back to whoever waits for it.
-pub type Acknowledge = oneshot::Sender<Result<(), WriteError>>;
+pub type Acknowledge = oneshot::Sender<Result<Stored, WriteError>>;
+
+/// Rows that are committed and synced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// How many of them are of days whose rows retention had dropped: what has outlived the day does not count them.
+    pub of_dropped_days: usize,
+}
 
 /// Why rows were not stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,12 +82,12 @@ pub enum WriteError {
 /// Rows that are on their way to the disk.
 #[must_use = "what becomes of the rows is not known yet"]
 pub struct Submitted {
-    outcome: oneshot::Receiver<Result<(), WriteError>>,
+    outcome: oneshot::Receiver<Result<Stored, WriteError>>,
 }
 
 impl Submitted {
     /// Waits until the rows are committed and synced, or were not stored.
-    pub async fn committed(self) -> Result<(), WriteError> {
+    pub async fn committed(self) -> Result<Stored, WriteError> {
         self.outcome.await.map_err(|_| WriteError::Stopping)?
     }
 }
@@ -119,7 +126,7 @@ impl BatchSender {
     ///
     /// Does not wait for room: [`WriteError::Busy`] tells the client to come back. [`WriteError::NoSpace`] comes at
     /// once while the disk is full, whatever waits.
-    pub async fn commit(&self, table: &'static Table, batches: Vec<RecordBatch>) -> Result<(), WriteError> {
+    pub async fn commit(&self, table: &'static Table, batches: Vec<RecordBatch>) -> Result<Stored, WriteError> {
         self.submit(table, batches)?.committed().await
     }
 

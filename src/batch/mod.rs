@@ -11,7 +11,7 @@ mod order;
 mod shortage;
 mod stream;
 
-pub use channel::{Acknowledge, BatchReceiver, BatchSender, Submitted, Write, WriteError, channel};
+pub use channel::{Acknowledge, BatchReceiver, BatchSender, Stored, Submitted, Write, WriteError, channel};
 pub use checksum::Checksum;
 pub use order::newest_first;
 pub use shortage::{Gate, Shortage};

@@ -11,6 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
 
+use crate::batch::Stored;
 use crate::config::Settings;
 use crate::encode::Format;
 use crate::store::lock::{self, Holder, OperatorToken};
@@ -138,7 +139,7 @@ impl Remote {
     }
 
     /// Stores rows, as an Arrow stream, and returns when they are safe. A server that is busy is given time.
-    pub async fn ingest(&self, table: &Table, rows: Bytes) -> Result<(), ClientError> {
+    pub async fn ingest(&self, table: &Table, rows: Bytes) -> Result<Stored, ClientError> {
         let since = Instant::now();
         loop {
             let request = self.request(Method::POST, &format!("/api/ingest/{}", table.name));
@@ -146,7 +147,10 @@ impl Remote {
             let response = request.send().await.map_err(self.unreachable())?;
             let busy = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&response.status());
             if response.status().is_success() {
-                return Ok(());
+                // They are safe, whatever else it says.
+                let answer: Value = response.json().await.unwrap_or_default();
+                let of_dropped_days = answer.get("rows_of_dropped_days").and_then(Value::as_u64).unwrap_or(0);
+                return Ok(Stored { of_dropped_days: usize::try_from(of_dropped_days).unwrap_or(usize::MAX) });
             }
             if !busy || since.elapsed() > PATIENCE {
                 return Err(self.refusal(response).await);

@@ -81,7 +81,16 @@ impl FromStr for Retain {
                 Some((name, days)) => Ok((name.trim().to_owned(), days.trim().parse()?)),
                 None => expected("names and days such as market_data=400d,rollup_1m=90d"),
             });
-        parts.collect::<Result<BTreeMap<_, _>, _>>()?.try_into()
+        let mut all = BTreeMap::new();
+        for part in parts {
+            let (name, days): (String, Days) = part?;
+            // What deletes is not left to which of two words comes last.
+            if all.contains_key(&name) {
+                return expected(format!("every name once, and {name} is there twice"));
+            }
+            all.insert(name, days);
+        }
+        all.try_into()
     }
 }
 
@@ -130,6 +139,9 @@ mod tests {
         assert_eq!(found.levels, BTreeMap::from([("1m", Some(90))]));
         for refused in ["market_data", "orders=1d", "rollup_2m=1d", "market_data=soon"] {
             assert!(refused.parse::<Retain>().is_err(), "{refused}");
+        }
+        for twice in ["trades=400d,trades=5d", "trades=5d,rollup_1m=9d, trades = 5d"] {
+            assert!(twice.parse::<Retain>().unwrap_err().to_string().contains("trades is there twice"), "{twice}");
         }
     }
 }

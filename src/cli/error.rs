@@ -91,9 +91,8 @@ impl Failure {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the terminal is where the user of a command reads its error")]
 fn say(error: &dyn Error) {
-    eprintln!("error: {}", with_causes(error));
+    super::progress::say(format_args!("error: {}", with_causes(error)));
 }
 
 fn with_causes(error: &dyn Error) -> String {

@@ -32,6 +32,7 @@ pub mod upkeep;
 mod value;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
@@ -218,9 +219,9 @@ where
 }
 
 /// What a command has done, for whoever gave it.
-#[expect(clippy::print_stdout, reason = "the output of a command")]
 fn say(text: &str) {
-    println!("{text}");
+    // It is done, whoever still listens.
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 fn serve_invocation(arguments: ServeArguments) -> Result<Invocation, Unusable> {

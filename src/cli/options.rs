@@ -154,7 +154,8 @@ pub(super) struct StoreOptions {
     #[serde(deserialize_with = "from_file")]
     rollup_interval: Option<Span>,
 
-    /// Memory that the server may take while rows come in, half of it for the buffers of the database [default: 2GiB]
+    /// Memory that the server may take while rows come in, half of it for the buffers of the database; at least
+    /// 64MiB [default: 2GiB]
     #[arg(long, env = "OBSERVABILITY_MEMORY_LIMIT", value_name = "SIZE")]
     #[serde(deserialize_with = "from_file")]
     memory_limit: Option<Size>,

@@ -72,16 +72,27 @@ impl StrategyDay {
         Self { start: time::day_start(row.timestamp), base, pnl: row.pnl, signals: f64::from(row.signals.unwrap_or(0)) }
     }
 
-    /// Takes in a round: today's profit, and today's signals. A profit at midnight that nobody saw is `unseen_base`,
-    /// or else the first profit that is seen.
-    pub(super) fn advance(&mut self, now: Micros, pnl: f64, signals: f64, unseen_base: Option<f64>) -> (f64, f64) {
+    /// Takes in what came of signals, and gives those of today.
+    pub(super) fn count(&mut self, now: Micros, signals: f64) -> f64 {
+        self.turn(now);
+        self.signals += signals;
+        self.signals
+    }
+
+    /// Takes in a profit, and gives that of today. A profit at midnight that nobody saw is `unseen_base`, or else the first
+    /// profit that is seen.
+    pub(super) fn earn(&mut self, now: Micros, pnl: f64, unseen_base: Option<f64>) -> f64 {
+        self.turn(now);
+        self.pnl = Some(pnl);
+        pnl - *self.base.get_or_insert(unseen_base.unwrap_or(pnl))
+    }
+
+    fn turn(&mut self, now: Micros) {
         let today = time::day_start(now);
         if self.start != today {
-            *self = Self { start: today, base: self.pnl, pnl: None, signals: 0.0 };
+            // A day on which no profit was seen ends as it began.
+            *self = Self { start: today, base: self.pnl.or(self.base), pnl: None, signals: 0.0 };
         }
-        self.pnl = Some(pnl);
-        self.signals += signals;
-        (pnl - *self.base.get_or_insert(unseen_base.unwrap_or(pnl)), self.signals)
     }
 }
 
@@ -188,12 +199,13 @@ impl StrategyState {
         let (realized, unrealized) = (seen.realized.value(), seen.unrealized.value());
         let pnl = realized.or(unrealized).map(|_| realized.unwrap_or(0.0) + unrealized.unwrap_or(0.0));
         let gained = seen.signals.increment().unwrap_or(0.0);
-        let today = pnl.map(|pnl| self.day.advance(timestamp, pnl, gained, unseen_base));
+        let daily_pnl = pnl.map(|pnl| self.day.earn(timestamp, pnl, unseen_base));
+        let signals = self.day.count(timestamp, gained);
         let positions = seen.positions.value().or(seen.open_sizes.value());
-        let signals = seen.signals.value().and(today).map(|(_, signals)| signals);
+        let signals = seen.signals.value().map(|_| signals);
         let values = &mut self.values;
-        if let Some((pnl, (daily_pnl, _))) = pnl.zip(today) {
-            (values.pnl, values.daily_pnl) = (pnl, daily_pnl);
+        if let Some(profit) = pnl.zip(daily_pnl) {
+            (values.pnl, values.daily_pnl) = profit;
         }
         values.positions = positions.map_or(values.positions, |positions| positions as i64);
         values.signals = signals.map_or(values.signals, |signals| signals as i64);
@@ -202,7 +214,7 @@ impl StrategyState {
             timestamp,
             strategy_name: name.to_owned(),
             pnl,
-            daily_pnl: today.map(|(daily_pnl, _)| daily_pnl),
+            daily_pnl,
             positions: positions.map(|positions| positions as i32),
             signals: signals.map(|signals| signals as i32),
             win_rate: seen.win_rate.value(),
@@ -291,6 +303,24 @@ mod tests {
         };
         let mut collector = Strategy::new(StrategyMapping::default(), Vec::new(), DAY);
         check(&mut collector, text, &[row("momentum", 11.0, None), row("pairs", -4.0, Some(1))]);
+    }
+
+    #[test]
+    fn signals_are_counted_whether_or_not_there_is_a_profit() {
+        let mut collector = Strategy::new(StrategyMapping::default(), Vec::new(), DAY);
+        let text = |pnl: &str, signals: u32| {
+            format!("risk_pnl_realized {pnl}\n# TYPE risk_signals_total counter\nrisk_signals_total {signals}\n")
+        };
+        let mut signals = |text: &str, at: Micros| {
+            let rows = collector.observe(&Exposition::parse(text), NOON + at).unwrap().rows;
+            let rows = StrategyMetricsRow::rows(&rows).unwrap();
+            (rows[0].pnl, rows[0].daily_pnl, rows[0].signals)
+        };
+        assert_eq!(signals(&text("100", 10), 0), (Some(100.0), Some(0.0), Some(0)));
+        assert_eq!(signals(&text("NaN", 15), SECOND), (None, None, Some(5)));
+        assert_eq!(signals(&text("101", 20), 2 * SECOND), (Some(101.0), Some(1.0), Some(10)));
+        assert_eq!(signals("risk_signals_total 22", DAY), (None, None, Some(2)), "a day without any profit");
+        assert_eq!(signals(&text("104", 22), 2 * DAY), (Some(104.0), Some(3.0), Some(0)));
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub struct StrategyMapping {
     pub without_column: Names,
 }
 
-/// Metric names in order of preference. `*` stands for any text, also for none.
+/// Metric names in order of preference. `*` stands for any text, also for none, but in names that end in `_created`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "OneOrMany")]
 pub struct Names(Vec<String>);

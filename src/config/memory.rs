@@ -6,12 +6,17 @@ use super::Settings;
 
 /// The largest body unless another size is set, where there is memory for it.
 const MAX_BODY: usize = 64 << 20;
+/// The server does not work with less memory: the database starts with half of it, and can then do nothing.
+const LEAST_LIMIT: u64 = 64 << 20;
 /// Less memory for bodies than this is of no use.
 const LEAST: u64 = 1 << 20;
 
 /// Sizes that cannot all hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MemoryError {
+    /// Too little for everything.
+    #[error("--memory-limit is {}, and the database does not work with less than {}: raise it", Bytes(*.0), Bytes(LEAST_LIMIT))]
+    LimitTooLow(u64),
     /// Bodies and queue are given more than the rest leaves them.
     #[error(
         "bodies ({}) and the queue ({}) may take a quarter of --memory-limit together, {}: lower --ingest-memory or \
@@ -74,6 +79,9 @@ impl Settings {
 
     /// Refuses sizes that contradict each other.
     pub fn check_memory(&self) -> Result<(), MemoryError> {
+        if self.store.memory_limit_bytes < LEAST_LIMIT {
+            return Err(MemoryError::LimitTooLow(self.store.memory_limit_bytes));
+        }
         let (ingest, queue) = (self.ingest_memory(), self.store.queue_bytes() as u64);
         let is_set = self.server.ingest_memory_bytes.is_some() || self.store.queue_bytes.is_some();
         let most = self.store.memory_limit_bytes / 4;
@@ -112,7 +120,9 @@ mod tests {
 
     #[test]
     fn what_contradicts_itself_is_told_with_the_sizes() {
-        assert_eq!(checked(|settings| settings.store.memory_limit_bytes = 1 << 20), Ok(()));
+        let refused = checked(|settings| settings.store.memory_limit_bytes = 1 << 20).unwrap_err();
+        assert_eq!(refused, "--memory-limit is 1MiB, and the database does not work with less than 64MiB: raise it");
+        assert_eq!(checked(|settings| settings.store.memory_limit_bytes = 64 << 20), Ok(()));
         let refused = checked(|settings| settings.store.queue_bytes = Some(300 << 20)).unwrap_err();
         assert!(refused.starts_with("bodies (256MiB) and the queue (300MiB) may take a quarter"), "{refused}");
         assert_eq!(checked(|settings| settings.store.queue_bytes = Some(256 << 20)), Ok(()));

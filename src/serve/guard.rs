@@ -121,8 +121,9 @@ impl Guard {
             }
             Some(_) => true,
             None if acts => !elsewhere,
-            // Links from other sites may be followed; images and scripts of theirs are not here.
-            None => site != Some("cross-site") || said(request.headers(), FETCH_MODE) != Some("no-cors"),
+            // Links of other pages may be followed; images and scripts for them are not here. A page that may read asks with
+            // its Origin.
+            None => !elsewhere || said(request.headers(), FETCH_MODE) != Some("no-cors"),
         };
         if taken { Ok(()) } else { Err(Refusal::Foreign) }
     }
@@ -237,13 +238,17 @@ mod tests {
         for site in ["cross-site", "same-site"] {
             assert_eq!(check(Method::POST, &[("sec-fetch-site", site)]), Err(Refusal::Foreign));
         }
-        let image = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")];
-        assert_eq!(check(Method::GET, &image), Err(Refusal::Foreign));
+        for site in ["cross-site", "same-site"] {
+            let image = [("sec-fetch-site", site), ("sec-fetch-mode", "no-cors")];
+            assert_eq!(check(Method::GET, &image), Err(Refusal::Foreign), "{site}");
+            let link = [("sec-fetch-site", site), ("sec-fetch-mode", "navigate")];
+            assert_eq!(check(Method::GET, &link), Ok(()), "{site}");
+        }
+        let own = [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "no-cors")];
+        assert_eq!(check(Method::GET, &own), Ok(()));
         let read = [("sec-fetch-site", "cross-site"), ("origin", "http://evil.example")];
         assert_eq!(check(Method::GET, &read), Err(Refusal::Foreign));
         assert_eq!(check(Method::OPTIONS, &read), Ok(()), "a preflight has an answer of its own");
-        let link = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
-        assert_eq!(check(Method::GET, &link), Ok(()));
     }
 
     #[test]

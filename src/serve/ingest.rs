@@ -5,13 +5,13 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::routing::MethodRouter;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::bodies::{Bodies, Received};
 use super::incoming::Upload;
 use super::routing::post;
 use super::{ApiError, AppState};
-use crate::batch::BatchSender;
+use crate::batch::{BatchSender, Stored};
 use crate::budget::Allowance;
 use crate::ingest::{self, DecodeError, Encoding};
 use crate::tables::{self, Table};
@@ -27,6 +27,16 @@ const SMALL_UNFOLDED: u64 = 4 << 20;
 struct Intake {
     batches: BatchSender,
     bodies: Bodies,
+}
+
+/// What has been stored.
+#[derive(Serialize)]
+struct Answer {
+    table: &'static str,
+    rows: usize,
+    /// Those of them that no roll-up counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows_of_dropped_days: Option<usize>,
 }
 
 /// How a body is to be read.
@@ -47,10 +57,15 @@ pub fn route(state: &AppState) -> MethodRouter<AppState> {
 }
 
 /// Stores the rows of the body, all or none, and answers when they are safe.
-async fn take(State(intake): State<Intake>, Path(name): Path<String>, upload: Upload) -> Result<Json<Value>, ApiError> {
+async fn take(
+    State(intake): State<Intake>,
+    Path(name): Path<String>,
+    upload: Upload,
+) -> Result<Json<Answer>, ApiError> {
     let (table, form, body) = intake.receive(name, upload).await?;
-    let rows = intake.store(table, form, body).await?;
-    Ok(Json(json!({ "table": table.name, "rows": rows })))
+    let (rows, stored) = intake.store(table, form, body).await?;
+    let rows_of_dropped_days = Some(stored.of_dropped_days).filter(|rows| *rows > 0);
+    Ok(Json(Answer { table: table.name, rows, rows_of_dropped_days }))
 }
 
 impl Intake {
@@ -73,7 +88,7 @@ impl Intake {
     }
 
     /// Decodes and stores the rows of a body, and tells how many they are.
-    async fn store(&self, table: &'static Table, form: Form, body: Received) -> Result<usize, ApiError> {
+    async fn store(&self, table: &'static Table, form: Form, body: Received) -> Result<(usize, Stored), ApiError> {
         let limit = self.bodies.limit();
         let is_small = body.bytes.len() <= SMALL && form.encoding.is_none();
         let decoded = if is_small && ingest::is_plain(form.content_type.as_deref()) {
@@ -82,13 +97,13 @@ impl Intake {
             self.bodies.read(move |allowance| decode(table, &form, body, limit, allowance)).await?
         }?;
         let rows = decoded.batches.iter().map(RecordBatch::num_rows).sum();
-        if rows > 0 {
-            let Decoded { batches, counted } = decoded;
-            let stored = self.batches.submit(table, batches)?;
-            drop(counted);
-            stored.committed().await?;
+        if rows == 0 {
+            return Ok((0, Stored::default()));
         }
-        Ok(rows)
+        let Decoded { batches, counted } = decoded;
+        let stored = self.batches.submit(table, batches)?;
+        drop(counted);
+        Ok((rows, stored.committed().await?))
     }
 }
 
@@ -129,7 +144,7 @@ mod tests {
         let (batches, mut writer) = batch::channel(1 << 20);
         tokio::spawn(async move {
             while let Some(write) = writer.recv().await {
-                let _ = write.acknowledge.unwrap().send(Ok(()));
+                let _ = write.acknowledge.unwrap().send(Ok(Stored::default()));
             }
         });
         let mut settings = Settings::default();

@@ -11,7 +11,8 @@ use self::parts::DayParts;
 use super::job::failed;
 use super::maintenance::{Hands, Maintenance, MaintenanceError};
 use super::reader::Reader;
-use super::rollup::{FINEST, Level, Reach, marks, rows_begin};
+use super::rollup::dropped::{drop_day, raise};
+use super::rollup::{FINEST, Level, Reach, marks};
 use super::snapshot::{ArchivedDay, Snapshot, Statement};
 use super::text::fill;
 use super::value::Value;
@@ -307,8 +308,7 @@ impl Maintenance {
             hands.bounds.kept_from(table, level, before);
             let dropped = of_level(include_str!("../../queries/rollup/drop.sql"), table, level);
             let dropped = hands.connection.execute(&dropped, [instant(before)])?;
-            let raised = include_str!("../../queries/rollup/raise.sql");
-            hands.connection.execute(raised, params![table.name, level.name(), instant(before)])?;
+            raise(hands.connection, table, level.name(), before)?;
             Ok(dropped as u64)
         })
         .await
@@ -394,7 +394,7 @@ impl Maintenance {
             }
             let deleted = delete_day(hands.connection, table, day)?;
             forget(hands.connection, table, day)?;
-            rows_begin(hands.connection, table, day.saturating_add(DAY))?;
+            drop_day(hands.connection, table, day)?;
             Ok(deleted)
         })
         .await

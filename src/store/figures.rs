@@ -29,6 +29,7 @@ pub struct Counts {
     /// Checkpoints that could not be made.
     pub failed_checkpoints: AtomicU64,
     rows: [AtomicU64; TABLES.len()],
+    of_dropped_days: [AtomicU64; TABLES.len()],
     path: PathBuf,
     floor: u64,
 }
@@ -56,6 +57,7 @@ impl Figures {
             checkpoints: Histogram::new(SECONDS),
             failed_checkpoints: AtomicU64::new(0),
             rows: Default::default(),
+            of_dropped_days: Default::default(),
             path: path.to_owned(),
             floor: Disk::of(path).map_or(wanted, |disk| disk.floor(wanted)),
         };
@@ -69,7 +71,12 @@ impl Figures {
 
     /// Rows of each table that were stored since the start, those that replaced others included.
     pub fn rows(&self) -> impl Iterator<Item = (&'static Table, u64)> {
-        TABLES.into_iter().zip(self.counts.rows.iter().map(|rows| rows.load(Ordering::Relaxed)))
+        by_table(&self.counts.rows)
+    }
+
+    /// Those of them that are of days whose rows retention had dropped.
+    pub fn of_dropped_days(&self) -> impl Iterator<Item = (&'static Table, u64)> {
+        by_table(&self.counts.of_dropped_days)
     }
 
     /// The sizes of the files as they are now.
@@ -84,11 +91,17 @@ impl Figures {
         }
     }
 
-    /// Rows of a table are stored.
-    pub(super) fn stored(&self, table: &Table, rows: usize) {
+    /// Rows of a table are stored, some of them of dropped days.
+    pub(super) fn stored(&self, table: &Table, rows: usize, of_dropped_days: usize) {
         let place = TABLES.iter().position(|other| std::ptr::eq(*other, table));
-        if let Some(count) = place.and_then(|place| self.counts.rows.get(place)) {
-            count.fetch_add(rows as u64, Ordering::Relaxed);
+        for (counts, rows) in [(&self.counts.rows, rows), (&self.counts.of_dropped_days, of_dropped_days)] {
+            if let Some(count) = place.and_then(|place| counts.get(place)) {
+                count.fetch_add(rows as u64, Ordering::Relaxed);
+            }
         }
     }
+}
+
+fn by_table(counts: &[AtomicU64; TABLES.len()]) -> impl Iterator<Item = (&'static Table, u64)> {
+    TABLES.into_iter().zip(counts.iter().map(|rows| rows.load(Ordering::Relaxed)))
 }

@@ -67,6 +67,7 @@ pub use new_keys::{NewKeys, Unlooked};
 pub use pool::{Purpose, Usage};
 pub use reader::Reader;
 pub use recover::Loss;
+pub use rollup::dropped::Dropped;
 pub use rollup::{FINEST, LEVELS, Level, Rolled, Rollups, TableRollup, ranges, text as rollup_text};
 pub use snapshot::{ArchivedDay, Done, NewestFirst, Snapshot, Statement, Statements};
 pub use transaction::ReadTransaction;

@@ -23,7 +23,7 @@ macro_rules! migrations {
     };
 }
 
-static MIGRATIONS: &[Migration] = migrations![1 "001_tables", 2 "002_rollups", 3 "003_archive", 4 "004_archive_identity", 5 "005_stale_buckets", 6 "006_clock", 7 "007_unlooked_keys"];
+static MIGRATIONS: &[Migration] = migrations![1 "001_tables", 2 "002_rollups", 3 "003_archive", 4 "004_archive_identity", 5 "005_stale_buckets", 6 "006_clock", 7 "007_unlooked_keys", 8 "008_dropped_days"];
 
 /// The newest schema that this program knows.
 pub fn version() -> i64 {

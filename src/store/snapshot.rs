@@ -9,6 +9,7 @@ use duckdb::Connection;
 use super::archive;
 use super::job::failed;
 use super::reader::Shared;
+use super::rollup::dropped::Dropped;
 use super::rollup::text::fill;
 use super::rollup::{LEVELS, Level, Made, Reach, Rolled, TimeRange, marks};
 use super::value::{Value, bind};
@@ -165,9 +166,14 @@ impl<'a> Snapshot<'a> {
         self.shared.rollups.rows_per_second(table)
     }
 
-    /// From where on a table's rows are kept: those before have been dropped. `None` when none were.
+    /// The end of the last day of a table that was dropped. `None` when none was.
     pub fn rows_begin(&self, table: &Table) -> Result<Option<Micros>, ReadError> {
         Ok(Reach::read(self.connection, table).map_err(failed)?.rows_begin())
+    }
+
+    /// What was dropped of a table.
+    pub fn dropped(&self, table: &Table) -> Result<Dropped, ReadError> {
+        Dropped::read(self.connection, table).map_err(failed)
     }
 
     /// From when to when a table has anything, rows or buckets; `None` for an empty one.

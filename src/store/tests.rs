@@ -125,15 +125,15 @@ async fn a_bad_write_fails_alone() {
         batches.commit(&MARKET_DATA, vec![bad.clone()]),
         batches.commit(&MARKET_DATA, vec![other]),
     );
-    assert_eq!(outcomes.0, Ok(()));
+    assert!(outcomes.0.is_ok());
     assert!(matches!(outcomes.1, Err(WriteError::Rejected(_))), "{:?}", outcomes.1);
-    assert_eq!(outcomes.2, Ok(()));
+    assert!(outcomes.2.is_ok());
     assert_eq!(count(&store, "market_data").await, 2);
 
     // Collected rows that cannot be stored are tried again and hold up nobody.
     batches.send(&MARKET_DATA, bad).await.unwrap();
     let third = MarketDataRow::batch(&[row(3, "C", 3)]).unwrap();
-    assert_eq!(batches.commit(&MARKET_DATA, vec![third]).await, Ok(()));
+    assert!(batches.commit(&MARKET_DATA, vec![third]).await.is_ok());
     assert_eq!(count(&store, "market_data").await, 3);
     store.close().await.unwrap();
 }

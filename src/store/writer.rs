@@ -17,7 +17,7 @@ use super::reader::Shared;
 use super::rollup::{Bounds, Past, Reach, Roller, Stepped, Worker};
 use super::space::Space;
 use super::table_writer::{TableWriteError, TableWriter};
-use crate::batch::{BatchReceiver, Shortage, Write, WriteError};
+use crate::batch::{BatchReceiver, Shortage, Stored, Write, WriteError};
 use crate::tables::{TABLES, Table};
 
 /// Writes that one transaction takes at the most: enough to share a sync, few enough to keep it short.
@@ -249,7 +249,7 @@ impl Writer {
     /// Stores a group in one transaction; when it fails, each write in one of its own, so that only the bad one fails.
     fn store(&mut self, group: Vec<Write>) {
         match self.transact_with_patience(&group) {
-            Ok(()) => group.into_iter().for_each(|write| answer(write, Ok(()))),
+            Ok(stored) => group.into_iter().zip(stored).for_each(|(write, stored)| answer(write, Ok(stored))),
             Err(_) if group.len() > 1 => group.into_iter().for_each(|write| self.store(vec![write])),
             Err(error) => group.into_iter().for_each(|write| self.fail(write, &error)),
         }
@@ -283,7 +283,7 @@ impl Writer {
 
     /// Stores a group. Where there is too little memory for it, queries are stopped, those first that hold most, until there
     /// is enough or some seconds have passed.
-    fn transact_with_patience(&mut self, group: &[Write]) -> Result<(), TableWriteError> {
+    fn transact_with_patience(&mut self, group: &[Write]) -> Result<Vec<Stored>, TableWriteError> {
         let until = Instant::now() + PATIENCE_FOR_MEMORY;
         let mut outcome = self.transact(group);
         while outcome.as_ref().is_err_and(TableWriteError::is_want_of_memory) && !self.shared.failure.is_raised() {
@@ -297,7 +297,7 @@ impl Writer {
         outcome
     }
 
-    fn transact(&mut self, group: &[Write]) -> Result<(), TableWriteError> {
+    fn transact(&mut self, group: &[Write]) -> Result<Vec<Stored>, TableWriteError> {
         if self.shared.failure.is_raised() {
             return Err(TableWriteError::Commit(CommitError::Refused));
         }
@@ -309,11 +309,11 @@ impl Writer {
             self.store_tables(group, &mut pasts).and_then(|()| Ok(commit::commit(&self.connection, &self.shared)?));
         let stored = stored.map_err(|error| self.name(error));
         let counts = self.shared.figures.counts();
-        match &stored {
+        match stored {
             Ok(()) => {
                 counts.commits.record_duration(started.elapsed());
                 counts.commit_rows.record(group.iter().map(rows).sum::<usize>() as f64);
-                group.iter().for_each(|write| self.shared.figures.stored(write.table, rows(write)));
+                let outcomes = group.iter().map(|write| self.stored(write, &pasts)).collect();
                 for ((_, roller), past) in self.tables.iter_mut().zip(&mut pasts) {
                     roller.committed(past);
                     past.days().iter().for_each(|day| self.touched.touch(roller.table(), *day));
@@ -321,15 +321,30 @@ impl Writer {
                         self.shared.new_keys.add(roller.table(), past.take_keys());
                     }
                 }
+                Ok(outcomes)
             }
-            Err(_) => {
+            Err(error) => {
                 counts.failed_commits.fetch_add(1, Ordering::Relaxed);
                 self.tables.iter_mut().for_each(|(_, roller)| roller.rolled_back());
                 // A commit that failed has ended the transaction already.
                 commit::roll_back(&self.connection, &self.shared);
+                Err(error)
             }
         }
-        stored
+    }
+
+    /// Counts a write that is committed. Says so where nothing but its rows will tell of it.
+    fn stored(&mut self, write: &Write, pasts: &[Past]) -> Stored {
+        let of_table = self.tables.iter_mut().zip(pasts);
+        let of_table = of_table.map(|((_, roller), past)| (roller, past));
+        let mut of_table = of_table.filter(|(roller, _)| std::ptr::eq(roller.table(), write.table));
+        let of_dropped_days = of_table.next().map_or(0, |(roller, past)| {
+            let days = past.of_dropped_days(&write.batches);
+            roller.came_too_late(&days);
+            days.values().sum()
+        });
+        self.shared.figures.stored(write.table, rows(write), of_dropped_days);
+        Stored { of_dropped_days }
     }
 
     /// Tells a full disk from what is wrong with the rows, and both from the end of the engine.
@@ -425,7 +440,7 @@ fn rows(write: &Write) -> usize {
     write.batches.iter().map(|batch| batch.num_rows()).sum()
 }
 
-fn answer(write: Write, outcome: Result<(), WriteError>) {
+fn answer(write: Write, outcome: Result<Stored, WriteError>) {
     if let Some(acknowledge) = write.acknowledge {
         // Whoever waited may have gone; the rows stay.
         let _ = acknowledge.send(outcome);

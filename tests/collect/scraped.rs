@@ -191,3 +191,51 @@ async fn quotes_are_kept_when_a_desk_has_them_and_give_the_spread() {
     .await;
     assert_eq!((&row["ask"], &row["spread_bps"]), (&json!(100.5), &json!(100.0)));
 }
+
+#[tokio::test]
+async fn a_counter_is_the_same_however_its_labels_are_written_and_a_creation_time_is_no_price() {
+    let desk = Desk::start().await;
+    let server = &desk.server;
+    // As Python's client has it: a gauge with the time of its making beside each counter.
+    let text = |labels: &str, volume: u64| {
+        format!(
+            "# TYPE market_data_volume_total counter\nmarket_data_volume_total{{{labels}}} {volume}\n\
+             # TYPE market_data_price gauge\nmarket_data_price{{symbol=\"NVDA\"}} 900.5\n\
+             # TYPE price_updates_created gauge\nprice_updates_created{{symbol=\"NVDA\"}} 1.764228e+09\n\
+             price_updates_created{{symbol=\"AMD\"}} 1.764228e+09\n"
+        )
+    };
+    eventually("the first rows", async || newest(server, "market_data", "symbol = 'AAPL'").await.pop()).await;
+    let sums = "SELECT sum(volume) AS v, max(last_price) AS p FROM market_data WHERE symbol = 'NVDA'";
+    let orders = ["symbol=\"NVDA\",venue=\"X\"", "venue=\"X\", symbol=\"NVDA\"", "symbol=\"NVDA\",venue=\"X\","];
+    for (round, labels) in orders.into_iter().cycle().take(6).enumerate() {
+        // It was not there before, so it has begun at zero.
+        let volume = 1_000 + round as u64;
+        desk.market_data.set(&text(labels, volume));
+        eventually("what was added", async || (server.sql(sums).await[0]["v"] == json!(volume)).then_some(())).await;
+    }
+    assert_eq!(server.sql(sums).await[0]["p"], json!(900.5));
+    assert!(newest(server, "market_data", "symbol = 'AMD'").await.is_empty());
+}
+
+#[tokio::test]
+async fn signals_are_counted_while_the_profit_is_not_known() {
+    let desk = Desk::start().await;
+    let server = &desk.server;
+    let text =
+        |pnl: &str, signals: u32| format!("{pnl}\n# TYPE risk_signals_total counter\nrisk_signals_total {signals}\n");
+    let wait = async |condition: &str| {
+        eventually(condition, async || newest(server, "strategy_metrics", condition).await.pop()).await;
+    };
+    wait("pnl = 106.0").await;
+    // It was not there before, so it has begun at zero.
+    for (pnl, signals, condition) in [
+        ("risk_pnl_realized 100", 10, "signals = 10 AND pnl = 100"),
+        ("risk_pnl_realized NaN", 15, "signals = 15 AND pnl IS NULL"),
+        ("", 18, "signals = 18 AND pnl IS NULL"),
+        ("risk_pnl_realized 101", 20, "signals = 20 AND pnl = 101"),
+    ] {
+        desk.risk.set(&text(pnl, signals));
+        wait(condition).await;
+    }
+}

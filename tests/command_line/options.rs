@@ -61,6 +61,12 @@ fn values_that_cannot_be_used_are_refused_with_the_name_of_the_setting() {
         (vec!["--ssl-keyfile", "key.pem"], None, "ssl-certfile"),
         (vec!["--ssl-certfile", "none.pem", "--ssl-keyfile", "none.pem"], None, "none.pem"),
         (vec!["--no-such-option"], None, "--no-such-option"),
+        (vec!["--memory-limit", "1MB"], None, "--memory-limit"),
+        (vec!["query", "SELECT 1", "--memory-limit", "63MiB"], None, "--memory-limit"),
+        (vec!["--retain", "market_data=400d,market_data=5d"], None, "--retain"),
+        (vec!["--retain", "trades=400d", "--retain", "trades=5d"], None, "--retain"),
+        (vec!["retention", "--dry-run", "--retain", "rollup_1m=9d,rollup_1m=9d"], None, "rollup_1m is there twice"),
+        (vec![], Some(("OBSERVABILITY_RETAIN", "trades=5d,trades=400d")), "OBSERVABILITY_RETAIN"),
         (vec!["query", "SELECT 1", "--params", "x"], None, "--params"),
         (vec!["query", "SELECT 1", "--format", "xml"], None, "--format"),
         (vec![], Some(("BATCH_SIZE", "many")), "BATCH_SIZE"),
@@ -86,6 +92,8 @@ fn a_settings_file_is_refused_where_it_is_wrong() {
         ("[server]\nprot = 8000\n", "prot"),
         ("[store]\nbatch_size = \"many\"\n", "batch_size"),
         ("[nonsense]\n", "nonsense"),
+        ("[retention]\ntrades = 400\ntrades = 5\n", "trades"),
+        ("[retention]\ntrades = 400\n'trades' = 5\n", "trades"),
         ("[server\n", "line"),
     ] {
         let launch = Launch::new().arguments(["--config", "settings.toml"]);

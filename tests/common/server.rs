@@ -171,7 +171,8 @@ impl Launch {
         self.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")
     }
 
-    fn command(&self) -> Command {
+    /// The program with its arguments, in its directory.
+    pub fn command(&self) -> Command {
         let mut command = match self.descriptors {
             None => Command::new(PROGRAM),
             Some((soft, hard)) => {

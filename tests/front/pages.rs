@@ -76,8 +76,16 @@ async fn a_foreign_page_may_link_here_but_not_embed_or_read() {
     assert!(read.starts_with("HTTP/1.1 200 ") && !read.contains("access-control-allow-origin"), "{read}");
     let fetched = asks(&["origin: http://evil.example", "sec-fetch-site: cross-site"]).await;
     assert!(fetched.starts_with("HTTP/1.1 403 "), "nothing is computed for a page that cannot read it: {fetched}");
-    let link = asks(&["sec-fetch-site: cross-site", "sec-fetch-mode: navigate"]).await;
-    assert!(link.starts_with("HTTP/1.1 200 "), "{link}");
-    let image = asks(&["sec-fetch-site: cross-site", "sec-fetch-mode: no-cors"]).await;
-    assert!(image.starts_with("HTTP/1.1 403 "), "{image}");
+    // A page on another port of this machine is of the same site, and no less foreign.
+    for site in ["sec-fetch-site: cross-site", "sec-fetch-site: same-site"] {
+        let link = asks(&[site, "sec-fetch-mode: navigate"]).await;
+        assert!(link.starts_with("HTTP/1.1 200 "), "{site}: {link}");
+        let image = asks(&[site, "sec-fetch-mode: no-cors"]).await;
+        assert!(image.starts_with("HTTP/1.1 403 "), "{site}: {image}");
+    }
+    for known in ["http://localhost:3000", "http://localhost:5173"] {
+        let origin = format!("origin: {known}");
+        let read = asks(&[&origin, "sec-fetch-site: same-site", "sec-fetch-mode: cors"]).await;
+        assert!(read.starts_with("HTTP/1.1 200 ") && read.contains(known), "{known}: {read}");
+    }
 }

@@ -69,7 +69,7 @@ async fn import(
     };
     let reading = tokio::task::spawn_blocking(move || job.run(opened, &pieces));
     let name = path.display().to_string();
-    let mut stored = 0;
+    let (mut stored, mut of_dropped_days) = (0, 0);
     let mut written = Ok(());
     if let Ok(opened) = opening.await {
         if !opened.ignored.is_empty() {
@@ -80,9 +80,12 @@ async fn import(
         while let Some(piece) = received.recv().await {
             if let Some(rows) = piece.rows {
                 let count = rows.num_rows() as u64;
-                written = sink.store(table, rows).await;
-                if written.is_err() {
-                    break;
+                match sink.store(table, rows).await {
+                    Ok(outcome) => of_dropped_days += outcome.of_dropped_days as u64,
+                    Err(error) => {
+                        written = Err(error);
+                        break;
+                    }
                 }
                 stored += count;
             }
@@ -99,6 +102,9 @@ async fn import(
     drop(received);
     let (rejects, read) = reading.await?;
     *outcome.rejects() = rejects;
+    if of_dropped_days > 0 {
+        outcome.came_too_late(&name, of_dropped_days);
+    }
     let ended = written.map_err(ImportError::from).and(read);
     match ended {
         Ok(()) => outcome.done(&name, table.name, stored),

@@ -38,6 +38,15 @@ impl Outcome {
         say(format_args!("{source}: {} {verb} in {table}", Rows(stored)));
     }
 
+    /// Rows of a source are of days that retention has dropped.
+    pub fn came_too_late(&self, source: &str, rows: u64) {
+        say(format_args!(
+            "{source}: {} of days that retention has dropped are stored for SQL, exports and raw history; other history and \
+             statistics go on telling what they told of these days",
+            Rows(rows)
+        ));
+    }
+
     /// The end: the report of rejected rows, and an error if there are any that were not allowed.
     pub fn finish(mut self) -> Result<(), ImportError> {
         let path = self.arguments.rejected.clone().unwrap_or_default();

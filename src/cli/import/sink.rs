@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{TryStreamExt, stream};
 use reqwest::Url;
 
-use crate::batch::{BatchSender, BatchStream, WriteError};
+use crate::batch::{BatchSender, BatchStream, Stored, WriteError};
 use crate::cli::client::Remote;
 use crate::cli::database::DatabaseError;
 use crate::config::Settings;
@@ -43,9 +43,9 @@ impl Sink {
     }
 
     /// Stores rows, all of them or none, and returns when they are safe.
-    pub async fn store(&self, table: &'static Table, rows: RecordBatch) -> Result<(), DatabaseError> {
+    pub async fn store(&self, table: &'static Table, rows: RecordBatch) -> Result<Stored, DatabaseError> {
         match self {
-            Self::Nowhere => Ok(()),
+            Self::Nowhere => Ok(Stored::default()),
             Self::Server(server) => Ok(server.ingest(table, stream_of(rows).await?).await?),
             Self::Store(_, batches) => loop {
                 match batches.commit(table, vec![rows.clone()]).await {

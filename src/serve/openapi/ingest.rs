@@ -4,7 +4,7 @@ use utoipa::openapi::schema::OneOfBuilder;
 
 use super::Draft;
 use super::operation::{answer, bodies, error, operation, segment};
-use super::schema::{integer, list, named, object, required, string, word};
+use super::schema::{integer, list, named, object, optional, required, string, word};
 use crate::encode::Format;
 use crate::tables::TABLES;
 
@@ -16,8 +16,20 @@ pub(super) fn describe(draft: Draft) -> Draft {
     let tables = TABLES.map(|table| table.name);
     let row = || TABLES.into_iter().fold(OneOfBuilder::new(), |row, table| row.item(named(table.name)));
     let rows = OneOfBuilder::new().item(row()).item(list("Rows.", row()));
-    let stored =
-        object("", [required("table", string("The table.")), required("rows", integer("Rows that were stored."))]);
+    let stored = object(
+        "",
+        [
+            required("table", string("The table.")),
+            required("rows", integer("Rows that were stored.")),
+            optional(
+                "rows_of_dropped_days",
+                integer(
+                    "How many of them are of days whose rows retention had dropped: history and statistics go on telling what \
+                     they told of these days, and do not count them. Only there where there are some.",
+                ),
+            ),
+        ],
+    );
     draft.post(
         "/api/ingest/{table}",
         operation(Some("ingest"), "ingest_rows", "Store rows of a table")

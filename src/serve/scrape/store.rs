@@ -46,6 +46,11 @@ fn writer(state: &AppState, text: &mut Exposition) {
         "Rows stored since the start, those that replaced others included.",
         figures.rows().map(|(table, rows)| ([("table", table.name)], rows as f64)),
     );
+    text.counter(
+        "observability_rows_of_dropped_days_total",
+        "Those of them that are of days whose rows retention had dropped: no roll-up counts them.",
+        figures.of_dropped_days().map(|(table, rows)| ([("table", table.name)], rows as f64)),
+    );
     text.gauge("observability_queue_writes", "Writes that wait for the writer.", one(batches.depth() as f64));
     text.gauge("observability_queue_writes_limit", "How many may wait.", one(batches.most_writes() as f64));
     let waiting = batches.waiting_bytes() as f64;

@@ -6,7 +6,7 @@ use duckdb::Connection;
 
 use super::ranges::TimeRange;
 use super::text::fill;
-use super::{FINEST, Level, Reach};
+use super::{FINEST, Level, Reach, dropped};
 use crate::tables::{TIME_COLUMN, Table};
 use crate::time::{self, Micros};
 
@@ -65,11 +65,12 @@ pub fn check(connection: &Connection, table: &Table) -> Result<(), duckdb::Error
 fn mark_incomplete(connection: &Connection, table: &Table) -> Result<(), duckdb::Error> {
     let reach = Reach::read(connection, table)?;
     let made = reach.of(FINEST).1;
-    // Nothing is missing after the last narrow bucket that was dropped.
-    let dropped = super::LEVELS.map(|level| reach.of(level).0).into_iter().max().unwrap_or(time::FIRST);
+    dropped::find(connection, table, &reach)?;
+    // Nothing is missing after the last narrow bucket, or row, that was dropped.
+    let last = super::LEVELS.map(|level| reach.of(level).0).into_iter().chain(reach.rows_begin()).max();
     for level in super::LEVELS {
-        let from = reach.of(level).0.max(reach.rows_begin().unwrap_or(time::FIRST));
-        let until = time::floor(made.min(dropped), level.width());
+        let from = reach.of(level).0.max(time::FIRST);
+        let until = time::floor(made.min(last.unwrap_or(time::FIRST)), level.width());
         if from < until {
             let incomplete = include_str!("../../../queries/rollup/incomplete.sql");
             let minute = super::text::bucket(TIME_COLUMN, FINEST.width());

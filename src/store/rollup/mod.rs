@@ -5,10 +5,12 @@
 //! `worker` beside the writer. When the writer stores a late row, `past` notes which buckets are stale: few of them are
 //! computed again at once (`refresh`), others are marked in the database (`marks`) and wait (`pending`) for a step, whose
 //! files of archived days are fetched before it begins (`fetch`). `density` says how many rows stand in for buckets that are
-//! not made, `bounds` tells questions how far all of it reaches, `ranges` what to read of it.
+//! not made, `bounds` tells questions how far all of it reaches, `ranges` what to read of it. `dropped` knows the days whose
+//! buckets have outlived their rows.
 
 mod bounds;
 mod density;
+pub mod dropped;
 mod fetch;
 mod level;
 pub mod marks;
@@ -28,7 +30,7 @@ pub use level::{FINEST, LEVELS, Level};
 pub use past::Past;
 pub use progress::{Rollups, TableRollup};
 pub use ranges::{TimeRange, ranges};
-pub use reach::{Reach, rolled_up_before, rows_begin};
+pub use reach::{Reach, rolled_up_before};
 pub use roller::Roller;
 pub use step::{Step, Stepped};
 pub use worker::Worker;

@@ -1,6 +1,6 @@
 //! Rows that were stored into buckets that are rolled up already.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, StringArray, TimestampMicrosecondArray};
@@ -25,6 +25,8 @@ pub struct Past {
     stale: HashMap<Box<str>, BTreeSet<Micros>>,
     /// The first instants of the days that gain, change or lose rows.
     days: BTreeSet<Micros>,
+    /// Those of them whose rows were dropped once: their buckets stay as they are.
+    dropped: BTreeSet<Micros>,
     marked: BTreeSet<Micros>,
     /// Keys of the rows, where they say nothing of the time: archived rows may have the same.
     keys: Vec<StringArray>,
@@ -33,9 +35,9 @@ pub struct Past {
 impl Past {
     /// Nothing is stale yet; what is rolled up lies before `before`.
     pub fn new(table: &Table, before: Micros) -> Self {
-        let (days, marked) = (BTreeSet::new(), BTreeSet::new());
-        let keys = Vec::new();
-        Self { label: table.label, before, seen: None, rows: 0, stale: HashMap::new(), days, marked, keys }
+        let (days, dropped, marked) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (stale, keys) = (HashMap::new(), Vec::new());
+        Self { label: table.label, before, seen: None, rows: 0, stale, days, dropped, marked, keys }
     }
 
     /// What is rolled up lies before this.
@@ -91,6 +93,27 @@ impl Past {
     /// The stale buckets, whatever their label.
     pub fn buckets(&self) -> BTreeSet<Micros> {
         self.stale.values().flatten().copied().collect()
+    }
+
+    /// Of the stale buckets only those that start at `starts`, ascending, are made again. The days of the others were dropped.
+    pub fn keep_outlived(&mut self, starts: &[Micros]) {
+        let outlived = self.buckets().into_iter().filter(|bucket| starts.binary_search(bucket).is_err());
+        self.dropped = outlived.map(time::day_start).collect();
+    }
+
+    /// The days among these that were dropped, and how many of the rows of some batches are of them: no bucket counts those.
+    pub fn of_dropped_days(&self, batches: &[RecordBatch]) -> BTreeMap<Micros, usize> {
+        let mut rows = BTreeMap::new();
+        if self.dropped.is_empty() {
+            return rows;
+        }
+        let times = batches.iter().filter_map(|batch| column::<TimestampMicrosecondArray>(batch, TIME_COLUMN).ok());
+        for day in times.flat_map(|times| times.values().iter().map(|instant| time::day_start(*instant))) {
+            if self.dropped.contains(&day) {
+                *rows.entry(day).or_default() += 1;
+            }
+        }
+        rows
     }
 
     /// The stale buckets of these hours are marked in the database, to be refreshed later.

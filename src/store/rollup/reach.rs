@@ -9,10 +9,10 @@ use crate::time::{self, DAY, Micros};
 /// Before every row: year 1.
 pub const BEGINNING: Micros = -719_162 * DAY;
 
-/// Where the rows of a table begin, in the place of a level's name.
+/// Where rows of a table were dropped, in the place of a level's name.
 const ROWS: &str = "rows";
 
-/// From where to where the levels of a table reach, and from where on its rows are kept.
+/// From where to where the levels of a table reach, and up to where days of its rows were dropped.
 pub struct Reach {
     levels: Vec<(String, Micros, Micros)>,
 }
@@ -35,7 +35,7 @@ impl Reach {
         time::day_start(self.of(FINEST).1)
     }
 
-    /// What was before has been dropped; `None` when nothing was.
+    /// The end of the last day that was dropped; `None` when none was.
     pub fn rows_begin(&self) -> Option<Micros> {
         self.named(ROWS).map(|(from, _)| from)
     }
@@ -45,12 +45,8 @@ impl Reach {
     }
 }
 
-/// Takes down, in the open transaction, that rows of a table before an instant are dropped.
-pub fn rows_begin(connection: &Connection, table: &Table, from: Micros) -> Result<(), duckdb::Error> {
-    begin(connection, table, ROWS, from)
-}
-
-/// Takes down, in the open transaction, that rows of a table begin at an instant and its roll-ups reach as far as there.
+/// Takes down, in the open transaction, that the last dropped day of a table ends at an instant and its roll-ups reach as far
+/// as there.
 pub fn rolled_up_before(connection: &Connection, table: &Table, from: Micros) -> Result<(), duckdb::Error> {
     for level in LEVELS {
         let reached = include_str!("../../../queries/rollup/record.sql");
@@ -60,7 +56,8 @@ pub fn rolled_up_before(connection: &Connection, table: &Table, from: Micros) ->
     rows_begin(connection, table, from)
 }
 
-fn begin(connection: &Connection, table: &Table, level: &str, from: Micros) -> Result<(), duckdb::Error> {
+/// Takes down, in the open transaction, that a day which ends at an instant is dropped.
+pub(super) fn rows_begin(connection: &Connection, table: &Table, from: Micros) -> Result<(), duckdb::Error> {
     let begin = include_str!("../../../queries/rollup/rows_begin.sql").replace("{table}", table.name);
-    connection.execute_batch(&begin.replace("{level}", level).replace("{from}", &from.to_string()))
+    connection.execute_batch(&begin.replace("{level}", ROWS).replace("{from}", &from.to_string()))
 }

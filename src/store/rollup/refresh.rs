@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use duckdb::Connection;
 
 use super::ranges::{TimeRange, ranges};
-use super::reach::{BEGINNING, Reach};
+use super::reach::Reach;
 use super::step::make;
 use super::text::fill;
 use super::{FINEST, LEVELS, marks};
@@ -15,11 +15,16 @@ use crate::tables::Table;
 use crate::time::{self, Micros};
 
 /// Leaves those of the finest buckets in the temporary table `stale` that have rows to be made of, and says when they begin.
-/// Where rows were dropped, buckets say what no row says any more: they stay as they are.
-pub(super) fn keep_outlived(connection: &Connection, reach: &Reach) -> Result<Vec<Micros>, duckdb::Error> {
-    let keep = include_str!("../../../queries/rollup/keep_old.sql");
-    let rows_begin = reach.rows_begin().unwrap_or(BEGINNING);
-    connection.execute_batch(&keep.replace("{until}", &rows_begin.to_string()))?;
+/// Of a day whose rows were dropped, buckets say what no row says any more: they stay as they are.
+pub(super) fn keep_outlived(
+    connection: &Connection,
+    table: &Table,
+    reach: &Reach,
+) -> Result<Vec<Micros>, duckdb::Error> {
+    if reach.rows_begin().is_some() {
+        let keep = include_str!("../../../queries/rollup/keep_outlived.sql");
+        connection.execute_batch(&keep.replace("{table}", table.name))?;
+    }
     marks::gathered(connection)
 }
 
@@ -59,7 +64,7 @@ pub(super) fn refresh_marked(
 ) -> Result<(), TableWriteError> {
     marks::gather(connection, table, range)?;
     let reach = Reach::read(connection, table)?;
-    let starts = keep_outlived(connection, &reach)?;
+    let starts = keep_outlived(connection, table, &reach)?;
     refresh(connection, table, files, &reach, &starts)?;
     connection.execute_batch(include_str!("../../../queries/rollup/fresh.sql"))?;
     Ok(marks::unmark(connection, table, range)?)

@@ -1,6 +1,6 @@
 //! Keeps the buckets of one table: has those made that are complete, and those refreshed that late rows made stale.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use super::refresh::{keep_outlived, refresh};
 use super::step::Work;
 use super::text::{self, Wanted, fill};
 use super::{Bounds, FINEST, LEVELS, Level, Past, Step, Stepped, marks};
-use crate::archive::Files;
+use crate::archive::{Files, date};
 use crate::store::table_writer::{TableWriteError, append};
 use crate::tables::{TIME_COLUMN, Table};
 use crate::time::{self, DAY, Micros, SECOND};
@@ -67,6 +67,8 @@ pub struct Roller {
     running: Option<Micros>,
     /// The day whose buckets could not be made the last time.
     failing: Option<Micros>,
+    /// Dropped days of which rows came later, as the log was told.
+    told: BTreeSet<Micros>,
     /// When to look next whether buckets lie in the future.
     retreat: Instant,
     /// Rows of archived days, which buckets may be made of, and those that steps wait for.
@@ -124,6 +126,7 @@ impl Roller {
             refresh_first: false,
             running: None,
             failing: None,
+            told: BTreeSet::new(),
             retreat: now,
             files,
             advancing: Fetch::default(),
@@ -186,14 +189,15 @@ impl Roller {
     }
 
     /// Puts the stale buckets into the temporary table `stale`; `None` if there is none.
-    fn stage(&self, connection: &Connection, past: &Past) -> Result<Option<(Reach, Vec<Micros>)>, TableWriteError> {
+    fn stage(&self, connection: &Connection, past: &mut Past) -> Result<Option<(Reach, Vec<Micros>)>, TableWriteError> {
         if past.buckets().is_empty() {
             return Ok(None);
         }
         connection.execute_batch(&fill(include_str!("../../../queries/rollup/stale.sql"), self.table, FINEST))?;
         append(connection, "stale", Some("temp"), &[past.batch()?])?;
         let reach = Reach::read(connection, self.table)?;
-        let starts = keep_outlived(connection, &reach)?;
+        let starts = keep_outlived(connection, self.table, &reach)?;
+        past.keep_outlived(&starts);
         Ok(Some((reach, starts)))
     }
 
@@ -218,6 +222,21 @@ impl Roller {
             self.newest = self.newest.max(Some(newest));
             self.settle();
             self.oldest = Some(self.oldest.map_or(oldest, |known| known.min(oldest)));
+        }
+    }
+
+    /// Rows of dropped days are stored. Said once for a day.
+    pub fn came_too_late(&mut self, days: &BTreeMap<Micros, usize>) {
+        for (day, rows) in days {
+            if self.told.insert(*day) {
+                tracing::warn!(
+                    table = self.table.name,
+                    date = date(*day),
+                    rows,
+                    "rows came for a day that retention has dropped: SQL, exports and raw history have them, its roll-ups stay \
+                     as they are"
+                );
+            }
         }
     }
 

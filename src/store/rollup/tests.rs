@@ -330,6 +330,107 @@ async fn buckets_that_outlive_narrower_ones_or_rows_survive_late_rows() {
     store.close().await.unwrap();
 }
 
+/// Rows of a day in the table, and in its buckets of each level.
+async fn rows_of_day(store: &Store, day: Micros) -> [i64; 4] {
+    let within = |time: &str| format!("{time} >= make_timestamp({day}) AND {time} < make_timestamp({})", day + DAY);
+    let mut found = [0; 4];
+    found[0] = integer(store, format!("SELECT count(*) FROM market_data WHERE {}", within("timestamp"))).await;
+    for (found, level) in found[1..].iter_mut().zip(LEVELS) {
+        let buckets = format!("rollup.market_data_{} WHERE {}", level.name(), within("bucket"));
+        *found = integer(store, format!("SELECT coalesce(sum(rows), 0)::BIGINT FROM {buckets}")).await;
+    }
+    found
+}
+
+async fn drop_day(store: &Store, day: Micros) {
+    let touched = store.maintenance().touched(&MARKET_DATA, day).await.unwrap();
+    store.maintenance().drop_day(&MARKET_DATA, day, (touched, 0)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_that_was_never_dropped_is_counted_however_many_later_ones_were() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(&settings(directory.path())).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let day = time::day_start(BASES[0]);
+    let (never, between, newest) = (day - 5 * DAY, day + DAY, day + 3 * DAY);
+    let mut store_rows = async |store: &Store, start: Micros, count: usize| {
+        let rows = rows(&mut random, &MARKET_DATA, start, count);
+        let stored = store.batches().commit(&MARKET_DATA, vec![rows]).await.unwrap();
+        settled(store, &MARKET_DATA, newest).await;
+        stored.of_dropped_days
+    };
+    for start in [newest, day, day + 2 * DAY] {
+        assert_eq!(store_rows(&store, start, 50).await, 0);
+    }
+    drop_day(&store, day).await;
+    drop_day(&store, day + 2 * DAY).await;
+    let kept = [rows_of_day(&store, day).await, rows_of_day(&store, day + 2 * DAY).await];
+    assert!(kept.iter().all(|[rows, buckets @ ..]| *rows == 0 && buckets.iter().all(|rows| *rows > 0)), "{kept:?}");
+
+    // Twice: buckets of rows are made again, and those that have outlived theirs are not.
+    for _ in 0..2 {
+        for start in [never, between] {
+            assert_eq!(store_rows(&store, start, 30).await, 0);
+            let [rows, buckets @ ..] = rows_of_day(&store, start).await;
+            assert!(rows > 0 && buckets == [rows; 3], "{buckets:?} of {rows}");
+        }
+        assert_eq!(store_rows(&store, day, 7).await, 7);
+        assert_eq!(rows_of_day(&store, day).await[1..], kept[0][1..]);
+    }
+    // A day that is dropped late, and one that is dropped once more.
+    let late = rows_of_day(&store, never).await;
+    drop_day(&store, never).await;
+    drop_day(&store, day).await;
+    store.close().await.unwrap();
+
+    let store = Store::open(&settings(directory.path())).unwrap();
+    assert_eq!(store_rows(&store, never, 3).await, 3);
+    assert_eq!(store_rows(&store, between, 30).await, 0);
+    assert_eq!(rows_of_day(&store, never).await[1..], late[1..]);
+    assert_eq!(rows_of_day(&store, day).await, kept[0]);
+    let [rows, buckets @ ..] = rows_of_day(&store, between).await;
+    assert_eq!(buckets, [rows; 3]);
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn days_that_an_earlier_version_dropped_are_known_and_the_others_are_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = settings(directory.path());
+    let store = Store::open(&settings).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(12);
+    let day = time::day_start(BASES[0]);
+    let (never, newest) = (day - 5 * DAY, day + 3 * DAY);
+    for start in [day, newest] {
+        let rows = rows(&mut random, &MARKET_DATA, start, 50);
+        store.batches().commit(&MARKET_DATA, vec![rows]).await.unwrap();
+    }
+    settled(&store, &MARKET_DATA, newest).await;
+    drop_day(&store, day).await;
+    let kept = rows_of_day(&store, day).await;
+    let late = [rows(&mut random, &MARKET_DATA, never, 30), rows(&mut random, &MARKET_DATA, day, 9)];
+    store.batches().commit(&MARKET_DATA, late.to_vec()).await.unwrap();
+    settled(&store, &MARKET_DATA, newest).await;
+    let earlier = move |hands: &crate::store::maintenance::Hands<'_>| {
+        for level in LEVELS {
+            let buckets = format!("rollup.market_data_{} WHERE bucket < make_timestamp({day})", level.name());
+            hands.connection.execute_batch(&format!("DELETE FROM {buckets}"))?;
+        }
+        let before_it = "DROP TABLE rollup.dropped; DELETE FROM schema_migrations WHERE version = 8";
+        Ok(hands.connection.execute_batch(before_it)?)
+    };
+    store.maintenance().transact(earlier).await.unwrap();
+    store.close().await.unwrap();
+
+    let store = Store::open(&settings).unwrap();
+    settled(&store, &MARKET_DATA, newest).await;
+    let [rows, buckets @ ..] = rows_of_day(&store, never).await;
+    assert!(rows > 0 && buckets == [rows; 3], "{buckets:?} of {rows}");
+    assert_eq!(rows_of_day(&store, day).await[1..], kept[1..]);
+    store.close().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_earlier_version_left_out_of_wider_buckets_comes_back() {
     let directory = tempfile::tempdir().unwrap();

@@ -152,8 +152,12 @@ impl TableCopy {
         outcome: &mut Outcome,
     ) -> Result<(), ImportError> {
         let name = self.table.name;
-        let mut stored = 0;
-        match self.copy(arguments, server, state, sink, outcome, &mut stored).await {
+        let (mut stored, mut of_dropped_days) = (0, 0);
+        let copied = self.copy(arguments, server, state, sink, outcome, (&mut stored, &mut of_dropped_days)).await;
+        if of_dropped_days > 0 {
+            outcome.came_too_late(name, of_dropped_days);
+        }
+        match copied {
             Ok(()) => {
                 outcome.done(name, name, stored);
                 Ok(())
@@ -169,7 +173,7 @@ impl TableCopy {
         state: &mut State,
         sink: &Sink,
         outcome: &mut Outcome,
-        stored: &mut u64,
+        (stored, of_dropped_days): (&mut u64, &mut u64),
     ) -> Result<(), ImportError> {
         let name = self.table.name;
         let plan = self.plan()?;
@@ -197,7 +201,7 @@ impl TableCopy {
             if converter.length() >= batch_rows || rows.is_none() {
                 if let Some(batch) = converter.finish()? {
                     let count = batch.num_rows() as u64;
-                    sink.store(self.table, batch).await?;
+                    *of_dropped_days += sink.store(self.table, batch).await?.of_dropped_days as u64;
                     *stored += count;
                 }
                 if let Some(reached) = reached {

@@ -25,7 +25,7 @@ pub(in crate::collect) struct Sample {
     pub(in crate::collect) name: String,
     /// Its declared type; of the parts of a histogram, that of the whole.
     pub(in crate::collect) kind: SampleType,
-    /// The labels as they were written, which tell one series from another.
+    /// The labels in the order of their names, which tell one series from another however they were written.
     pub(in crate::collect) label_text: String,
     /// The value.
     pub(in crate::collect) value: f64,
@@ -45,12 +45,17 @@ impl Sample {
 
     /// Whether the value may be a total that only grows.
     pub(in crate::collect) fn may_count(&self) -> bool {
-        matches!(self.kind, SampleType::Counter | SampleType::Untyped)
+        matches!(self.kind, SampleType::Counter | SampleType::Untyped) && !self.is_creation_time()
     }
 
     /// Whether the value may be a reading that goes up and down.
     pub(in crate::collect) fn may_gauge(&self) -> bool {
-        matches!(self.kind, SampleType::Gauge | SampleType::Untyped)
+        matches!(self.kind, SampleType::Gauge | SampleType::Untyped) && !self.is_creation_time()
+    }
+
+    /// Whether it says when another series began. Python's client has such a gauge beside each counter and histogram.
+    fn is_creation_time(&self) -> bool {
+        self.name.ends_with("_created")
     }
 }
 
@@ -84,15 +89,27 @@ impl Exposition {
 
 fn sample(kinds: &HashMap<String, SampleType>, name: &str, label_text: &str, value: &str) -> Option<Sample> {
     let value = value.parse::<f64>().ok().filter(|value| value.is_finite())?;
+    let labels = labels(label_text)?;
     let parts = ["_total", "_sum", "_count", "_bucket"];
     let whole = || parts.iter().find_map(|part| kinds.get(name.strip_suffix(part)?));
     Some(Sample {
         name: name.to_owned(),
         kind: kinds.get(name).or_else(whole).copied().unwrap_or(SampleType::Untyped),
-        label_text: label_text.to_owned(),
+        label_text: in_order(&labels),
         value,
-        labels: labels(label_text)?,
+        labels,
     })
+}
+
+/// Labels as text, the same for the same labels.
+fn in_order(labels: &[(String, String)]) -> String {
+    let mut labels: Vec<_> = labels.iter().collect();
+    labels.sort_unstable();
+    let mut text = String::new();
+    for (name, value) in labels {
+        text.push_str(&format!("{name}={value:?},"));
+    }
+    text
 }
 
 /// `name="value",…`, with `\\`, `\"` and `\n` in values. `None` when it is anything else.
@@ -144,6 +161,23 @@ mod tests {
         assert_eq!(berkshire.value, 150.0);
         assert_eq!((ticks.label("symbol"), ticks.kind), (None, SampleType::Counter));
         assert_eq!(exposition.skipped, 0);
+    }
+
+    #[test]
+    fn a_series_is_the_same_however_its_labels_are_written() {
+        let series = |text: &str| Exposition::parse(text).samples.iter().map(Sample::series).collect::<Vec<_>>();
+        let written = series("a{x=\"1\",y=\"2\"} 1\na{y=\"2\",x=\"1\"} 1\na{ y = \"2\" , x=\"1\", } 1\n");
+        assert!(written.len() == 3 && written.iter().all(|series| *series == written[0]), "{written:?}");
+        let others = series("a{x=\"1\"} 1\na{x=\"1,y=2\"} 1\na{x=\"1\\\",y=\\\"2\"} 1\na{x=\"2\",y=\"1\"} 1\na 1\n");
+        let different: std::collections::HashSet<_> = others.iter().chain(&written[..1]).collect();
+        assert_eq!(different.len(), 6, "{different:?}");
+    }
+
+    #[test]
+    fn a_creation_time_is_neither_a_reading_nor_a_total() {
+        let exposition =
+            Exposition::parse("# TYPE price_updates_created gauge\nprice_updates_created 1.7e9\nb_created 1\n");
+        assert!(exposition.samples.iter().all(|sample| !sample.may_gauge() && !sample.may_count()));
     }
 
     #[test]

@@ -171,7 +171,8 @@ impl Desk {
 impl Trader {
     fn close(&mut self, timestamp: Micros, signals: f64, market: &Market) -> StrategyMetricsRow {
         let pnl = self.account.profit(market.instruments().iter().map(|one| one.mid));
-        let (daily_pnl, signals) = self.day.advance(timestamp, pnl, signals, Some(0.0));
+        let daily_pnl = self.day.earn(timestamp, pnl, Some(0.0));
+        let signals = self.day.count(timestamp, signals);
         let (open, win_rate) = (self.account.open(), self.account.win_rate());
         self.values = StrategyValues {
             pnl,

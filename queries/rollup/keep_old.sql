@@ -1,2 +1,0 @@
--- Buckets of which rows were dropped are not made again.
-DELETE FROM stale WHERE bucket < make_timestamp({until})
