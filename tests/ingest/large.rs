@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, StringArray, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::record_batch::RecordBatch;
 use serde_json::json;
 
@@ -22,6 +22,7 @@ fn body(price: f64) -> Vec<u8> {
         ("timestamp", Arc::new(times)),
         ("symbol", Arc::new(symbols)),
         ("last_price", Arc::new(Float64Array::from(vec![price; ROWS]))),
+        ("volume", Arc::new(Int64Array::from(vec![price as i64; ROWS]))),
     ];
     ipc::write(&[RecordBatch::try_from_iter(columns).unwrap()])
 }
@@ -58,7 +59,8 @@ async fn small_writes_do_not_wait_for_a_large_one_unless_it_has_their_keys() {
     server.ingest("trades", &trade).await;
     server.ingest("market_data", &json!([quote(10, "SMALL", 6.0)])).await;
     assert!(!large.is_finished(), "small writes wait for no large one");
-    assert_eq!(priced(&server, 2.0).await, 0, "and nothing of it is seen before all of it is stored");
+    let seen = priced(&server, 2.0).await;
+    assert!(seen == 0 || seen == ROWS, "all of a write is seen or nothing: {seen}");
 
     let row = json!([{"timestamp": "2025-10-21T12:00:00", "symbol": "LARGE", "last_price": 7.0}]);
     server.ingest("market_data", &row).await;
@@ -69,17 +71,42 @@ async fn small_writes_do_not_wait_for_a_large_one_unless_it_has_their_keys() {
     assert_eq!([priced(&server, 5.0).await, priced(&server, 6.0).await], [3, 1]);
 }
 
-#[tokio::test]
-async fn questions_see_what_large_and_small_writes_have_left_in_the_past() {
-    let server = Launch::new().arguments(["--rollup-interval", "1s"]).start().await;
-    push(&server, "market_data", ipc::MEDIA_TYPE, body(1.0)).await.expect(200);
-    let large = begin(&server, 2.0).await;
-    server.ingest("market_data", &json!([quote(1, "BIG", 2.0)])).await;
-    assert_eq!(large.await.unwrap().unwrap().status(), 200);
-    let question = json!({"metric_type": "market_data", "start_time": "2025-10-21T12:00:00",
-        "end_time": "2025-10-21T12:01:00", "interval": "1m"});
+/// The total volume of a symbol, of which the first minute is rolled up.
+async fn total(server: &Server, symbol: &str) -> i64 {
+    let question = json!({"start_time": "2025-10-21T12:00:00", "end_time": "2025-10-21T12:04:59",
+        "metric_types": ["market_data"], "interval": "5m"});
     let answer = server.post("/api/metrics/history", &question).await.expect(200).json();
-    assert!(answer.to_string().contains("2.0") && !answer.to_string().contains("1.0"), "{answer}");
+    let row = answer["data"].as_array().unwrap().iter().find(|row| row["symbol"] == symbol);
+    row.and_then(|row| row["total_volume"].as_i64()).unwrap_or_else(|| panic!("a total of {symbol}: {answer}"))
+}
+
+#[tokio::test]
+async fn rollups_say_what_large_and_small_writes_have_left_in_the_past() {
+    let server = Launch::new().arguments(["--rollup-interval", "20ms"]).start().await;
+    push(&server, "market_data", ipc::MEDIA_TYPE, body(1.0)).await.expect(200);
+    server.ingest("market_data", &json!({"timestamp": "2025-10-21T14:00:00", "symbol": "LATER", "volume": 1})).await;
+    eventually_within(PATIENCE, "the rows are rolled up", async || {
+        let components = server.get("/api/system/components").await.expect(200).json();
+        (components["components"]["rollups"]["tables"]["market_data"]["lag_seconds"] == json!(0.0)).then_some(())
+    })
+    .await;
+    let each = ROWS as i64 / 2;
+    assert_eq!([total(&server, "LARGE").await, total(&server, "BIG").await], [each, each]);
+
+    let large = begin(&server, 2.0).await;
+    let small = json!({"timestamp": "2025-10-21T12:00:30", "symbol": "BIG", "volume": 7});
+    server.ingest("market_data", &small).await;
+    let meanwhile = total(&server, "BIG").await;
+    assert!([each + 7, 2 * each + 7].contains(&meanwhile), "all of the large write or nothing: {meanwhile}");
+    assert_eq!(large.await.unwrap().unwrap().status(), 200);
+    assert_eq!([total(&server, "LARGE").await, total(&server, "BIG").await], [2 * each, 2 * each + 7]);
+    eventually_within(PATIENCE, "the rollups are refreshed", async || {
+        let components = server.get("/api/system/components").await.expect(200).json();
+        let table = &components["components"]["rollups"]["tables"]["market_data"];
+        (table["lag_seconds"] == json!(0.0) && table["stale_hours"] == json!(0)).then_some(())
+    })
+    .await;
+    assert_eq!([total(&server, "LARGE").await, total(&server, "BIG").await], [2 * each, 2 * each + 7]);
 }
 
 #[tokio::test]
