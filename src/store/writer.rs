@@ -28,8 +28,10 @@ use crate::tables::{TABLES, Table};
 
 /// Writes that one transaction takes at the most: enough to share a sync, few enough to keep it short.
 const GROUP: usize = 256;
-/// Rows after which a transaction takes no further write. One that has more by itself is stored beside the others.
-const GROUP_ROWS: usize = 200_000;
+/// Rows after which a transaction takes no further write.
+const GROUP_ROWS: usize = 100_000;
+/// A write of more rows is stored beside the others, which need not wait for it.
+const LARGE_ROWS: usize = 50_000;
 
 /// How often a full disk is looked at again.
 const LOOK_FOR_SPACE: Duration = Duration::from_secs(1);

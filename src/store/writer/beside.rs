@@ -5,6 +5,7 @@
 //! its keys. Nothing else may happen meanwhile that looks at all rows of a table: no step of a rollup begins, no checkpoint,
 //! and no task. It is begun and committed by the writer's thread, which alone changes what is told of the database.
 
+use std::cell::OnceCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -30,7 +31,8 @@ pub struct Beside {
 /// A large write that is being stored.
 struct Running {
     large: Large,
-    keys: Keys,
+    /// Its keys, once there is a write that may share some.
+    keys: OnceCell<Option<Keys>>,
     stored: oneshot::Receiver<Stored>,
 }
 
@@ -61,8 +63,12 @@ impl Beside {
     /// Whether a write has a key of the one that is being stored.
     pub fn is_in_the_way_of(&self, write: &Write) -> bool {
         let of_table = self.running.as_ref().filter(|running| std::ptr::eq(running.large.write.table, write.table));
-        // Rows that cannot be read have no place beside others.
-        of_table.is_some_and(|running| running.keys.any_of(&write.batches).unwrap_or(true))
+        of_table.is_some_and(|running| {
+            let large = &running.large.write;
+            let keys = running.keys.get_or_init(|| Keys::of(large.table, &large.batches).ok());
+            // Rows that cannot be read have no place beside others.
+            keys.as_ref().and_then(|keys| keys.any_of(&write.batches).ok()).unwrap_or(true)
+        })
     }
 
     /// Begins to store the parts of a write in the transaction that is open on `connection`. There must be none yet. Gives the
@@ -74,7 +80,6 @@ impl Beside {
         parts: Vec<Part>,
         replacing: Replacing,
     ) -> Result<(), Write> {
-        let Ok(keys) = Keys::of(large.write.table, &large.write.batches) else { return Err(large.write) };
         let (answer, stored) = oneshot::channel();
         let store = move || {
             let outcome = catch_unwind(AssertUnwindSafe(|| {
@@ -88,7 +93,7 @@ impl Beside {
         };
         match std::thread::Builder::new().name("large write".into()).spawn(store) {
             Ok(_) => {
-                self.running = Some(Running { large, keys, stored });
+                self.running = Some(Running { large, keys: OnceCell::new(), stored });
                 Ok(())
             }
             Err(error) => {

@@ -4,7 +4,7 @@ use duckdb::Connection;
 use tokio::time::Instant;
 
 use super::beside::{Large, Stored};
-use super::{GROUP_ROWS, Writer, answer};
+use super::{LARGE_ROWS, Writer, answer};
 use crate::batch::Write;
 use crate::store::commit;
 use crate::store::rollup::Past;
@@ -14,7 +14,7 @@ use crate::tables::Table;
 impl Writer {
     /// Whether a write is so large, and of such a table, that it is stored beside the others.
     pub(super) fn is_large(&self, write: &Write) -> bool {
-        write.rows() > GROUP_ROWS && self.replacing(write.table).is_some()
+        write.rows() > LARGE_ROWS && self.replacing(write.table).is_some()
     }
 
     fn replacing(&self, table: &Table) -> Option<Replacing> {
