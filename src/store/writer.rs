@@ -302,7 +302,7 @@ impl Writer {
     /// Checkpoints when it is time. What does not succeed is tried again. Without room for it nothing is tried: a
     /// checkpoint that runs out of space is the end of the engine. Nor after that end: the log is right, and what the
     /// engine holds in memory would take its place.
-    fn keep_log_short(&mut self) {
+    pub fn keep_log_short(&mut self) {
         let is_busy = self.worker.is_busy() || self.beside.is_busy();
         if self.shared.failure.is_raised() || is_busy || !self.space.has_room_for_checkpoint() {
             return;
