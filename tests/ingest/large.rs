@@ -130,7 +130,8 @@ async fn a_server_that_ends_stores_the_large_write_that_it_has() {
     push(&server, "market_data", ipc::MEDIA_TYPE, body(1.0)).await.expect(200);
     let large = begin(&server, 2.0).await;
     assert_eq!(server.terminate().await, Some(0));
-    assert_eq!(large.await.unwrap().unwrap().status(), 200);
+    // A server that ends waits a while for its clients, and on a slow machine not long enough to answer this one.
+    let _answered_or_cut = large.await.unwrap();
     let server = Launch::new().directory(&server.directory).start().await;
     assert_eq!(priced(&server, 2.0).await, ROWS);
 }
