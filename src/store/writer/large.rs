@@ -62,7 +62,7 @@ impl Writer {
         let Large { write, mut pasts, began } = large;
         let committed = match stored {
             Some(Stored { connection, outcome }) => {
-                let committed = outcome.and_then(|()| self.commit_beside(&connection, &mut pasts));
+                let committed = outcome.and_then(|()| self.commit_beside(&connection, &write, &mut pasts));
                 committed.inspect_err(|_| commit::roll_back(&connection, &self.shared))
             }
             None => Err(TableWriteError::Panicked("the thread of a large write has ended".into())),
@@ -81,7 +81,14 @@ impl Writer {
         self.queue.release();
     }
 
-    fn commit_beside(&mut self, connection: &Connection, pasts: &mut [Past]) -> Result<(), TableWriteError> {
+    fn commit_beside(
+        &mut self,
+        connection: &Connection,
+        write: &Write,
+        pasts: &mut [Past],
+    ) -> Result<(), TableWriteError> {
+        // Others have taken some of the space that there was when it began, and a commit without any is the end of the engine.
+        self.space.check(write.bytes())?;
         for ((writer, roller), past) in self.tables.iter_mut().zip(pasts) {
             writer.note_days(connection, past)?;
             roller.mark(connection, past)?;
