@@ -27,14 +27,14 @@ fn body(price: f64) -> Vec<u8> {
     ipc::write(&[RecordBatch::try_from_iter(columns).unwrap()])
 }
 
-/// Begins to push a body of which all rows replace stored ones, and returns when the writer has them.
+/// Begins to push a body of which all rows replace stored ones, and returns when the writer has them, or has stored them.
 async fn begin(server: &Server, price: f64) -> tokio::task::JoinHandle<reqwest::Result<reqwest::Response>> {
     let request = server.client.post(server.url("/api/ingest/market_data")).header("content-type", ipc::MEDIA_TYPE);
     let pushed = tokio::spawn(request.body(body(price)).send());
     eventually_within(PATIENCE, "the writer has the rows", async || {
         let metrics = server.get("/metrics").await.text();
         let bytes = metrics.lines().find_map(|line| line.strip_prefix("observability_queue_bytes "));
-        (bytes.unwrap().parse::<f64>().unwrap() > 10e6).then_some(())
+        (bytes.unwrap().parse::<f64>().unwrap() > 10e6 || pushed.is_finished()).then_some(())
     })
     .await;
     pushed
@@ -49,24 +49,32 @@ async fn small_writes_do_not_wait_for_a_large_one_unless_it_has_their_keys() {
     let server = Server::start().await;
     push(&server, "market_data", ipc::MEDIA_TYPE, body(1.0)).await.expect(200);
     server.ingest("market_data", &json!([quote(10, "SMALL", 5.0), quote(30, "SMALL", 5.0)])).await;
-    let large = begin(&server, 2.0).await;
-
-    // Newer than what is stored, older, of a table with an index, and one that replaces a row.
-    server.ingest("market_data", &json!([quote(40, "SMALL", 5.0)])).await;
-    server.ingest("market_data", &json!([quote(20, "SMALL", 5.0)])).await;
-    let trade = json!([{"trade_id": "a", "timestamp": "2025-10-21T12:00:00", "symbol": "A", "side": "buy",
-        "quantity": 1, "price": 2.5}]);
-    server.ingest("trades", &trade).await;
-    server.ingest("market_data", &json!([quote(10, "SMALL", 6.0)])).await;
-    assert!(!large.is_finished(), "small writes wait for no large one");
-    let seen = priced(&server, 2.0).await;
-    assert!(seen == 0 || seen == ROWS, "all of a write is seen or nothing: {seen}");
+    // Where other work takes the processors, a large write may be done before its rivals have come.
+    let mut prices = (0..10).map(|attempt| 20.0 + f64::from(attempt));
+    let (price, large) = loop {
+        let price = prices.next().expect("small writes wait for no large one, at least once in ten times");
+        let large = begin(&server, price).await;
+        // Newer than what is stored, older, of a table with an index, and one that replaces a row.
+        server.ingest("market_data", &json!([quote(40, "SMALL", 5.0)])).await;
+        server.ingest("market_data", &json!([quote(20, "SMALL", 5.0)])).await;
+        let trade = json!([{"trade_id": "a", "timestamp": "2025-10-21T12:00:00", "symbol": "A", "side": "buy",
+            "quantity": 1, "price": 2.5}]);
+        server.ingest("trades", &trade).await;
+        server.ingest("market_data", &json!([quote(10, "SMALL", 6.0)])).await;
+        let are_first = !large.is_finished();
+        let seen = priced(&server, price).await;
+        assert!(seen == 0 || seen == ROWS, "all of a write is seen or nothing: {seen}");
+        if are_first {
+            break (price, large);
+        }
+        assert_eq!(large.await.unwrap().unwrap().status(), 200);
+    };
 
     let row = json!([{"timestamp": "2025-10-21T12:00:00", "symbol": "LARGE", "last_price": 7.0}]);
     server.ingest("market_data", &row).await;
     assert_eq!(large.await.unwrap().unwrap().status(), 200);
     assert_eq!(count(&server, "market_data").await, ROWS + 4);
-    assert_eq!(priced(&server, 2.0).await, ROWS - 1);
+    assert_eq!(priced(&server, price).await, ROWS - 1);
     assert_eq!(priced(&server, 7.0).await, 1, "a key that both have is stored in the order of their arrival");
     assert_eq!([priced(&server, 5.0).await, priced(&server, 6.0).await], [3, 1]);
 }
@@ -130,8 +138,10 @@ async fn a_server_that_ends_stores_the_large_write_that_it_has() {
     push(&server, "market_data", ipc::MEDIA_TYPE, body(1.0)).await.expect(200);
     let large = begin(&server, 2.0).await;
     assert_eq!(server.terminate().await, Some(0));
-    // A server that ends waits a while for its clients, and on a slow machine not long enough to answer this one.
-    let _answered_or_cut = large.await.unwrap();
+    // Clients have some seconds until they are cut, for which a slow machine is too slow; what the writer has is stored.
+    if let Ok(answer) = large.await.unwrap() {
+        assert_eq!(answer.status(), 200);
+    }
     let server = Launch::new().directory(&server.directory).start().await;
     assert_eq!(priced(&server, 2.0).await, ROWS);
 }
