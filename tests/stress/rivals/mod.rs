@@ -57,7 +57,7 @@ async fn round(server: &mut Server, shared: &Arc<Shared>, ledgers: &mut [Ledger;
     let large: Vec<_> = (0..LARGE).map(|number| tokio::spawn(client(number).write_many())).collect();
     let small: Vec<_> = (LARGE..LARGE + SMALL).map(|number| tokio::spawn(client(number).write_few())).collect();
     let order = archive(server.client.clone(), server.url("/api/operator/archive"), token(server), shared.clone());
-    let archiving = (round % 3 > 0).then(|| tokio::spawn(order));
+    let archiving = (!round.is_multiple_of(3)).then(|| tokio::spawn(order));
     if falls {
         let mut random = ChaCha8Rng::seed_from_u64(round);
         let moment = shared.clock.load(Ordering::SeqCst) + random.random_range(4..160);
@@ -96,7 +96,7 @@ async fn rivals_leave_what_some_order_of_their_writes_does() {
     let mut server = launch(&directory).start().await;
     let mut ledgers = TABLES.map(|_| Ledger::new(DAYS * KEYS));
     for number in seed << 32 | 1..=seed << 32 | rounds {
-        let falls = number % 2 == 0;
+        let falls = number.is_multiple_of(2);
         round(&mut server, &shared, &mut ledgers, number, falls).await;
         if falls {
             server = launch(&directory).start().await;
