@@ -36,6 +36,11 @@ impl Write {
     pub fn bytes(&self) -> usize {
         self.room.num_permits() * PAGE_BYTES
     }
+
+    /// How many rows it has.
+    pub fn rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
 }
 
 /// Carries the outcome of a [`Write`] back to whoever waits for it.

@@ -166,7 +166,10 @@ impl Store {
         let threshold =
             space::checkpoint_threshold(figures.files().floor).min(memory::checkpoint_threshold(&settings.memory()));
         let checkpoints = checkpoint::Checkpoints::new(&settings.path, threshold, figures.clone());
-        let writer = writer::Writer::new(connection, receiver, tasks, pace, shared, space, checkpoints)?;
+        let mut writer = writer::Writer::new(connection, receiver, tasks, pace, shared, space, checkpoints)?;
+        // What was replayed is in memory until then. The thread that has replayed it can give that back, and no query needs
+        // memory beside it yet.
+        writer.keep_log_short();
         let (runtime, stopped) = (Handle::current(), stop.clone());
         let failure_of_writer = failure.clone();
         let writer = std::thread::Builder::new()

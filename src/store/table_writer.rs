@@ -1,5 +1,7 @@
 //! How the rows of one table are stored so that the last write of a key wins.
 
+use std::any::Any;
+
 use arrow::array::StringArray;
 use arrow::record_batch::RecordBatch;
 use duckdb::Connection;
@@ -14,20 +16,41 @@ use super::watermarks::Watermarks;
 use crate::archive::key_column;
 use crate::tables::{TIME_COLUMN, Table, column};
 
-/// Rows that are held while it is found out which are late; beyond that they are stored in parts.
-const PART_ROWS: usize = 500_000;
+/// Rows that are held while it is found out which are late, and that are staged at one time; beyond that they are stored in
+/// parts.
+const PART_ROWS: usize = 200_000;
 
 /// Stores batches of one table inside the writer's transaction.
 pub struct TableWriter {
-    table: &'static Table,
-    key: Vec<usize>,
+    replacing: Replacing,
     /// `None` for a table with a real key.
     watermarks: Option<Watermarks>,
     late_days: LateDays,
-    stage: String,
-    replace: String,
     /// For a table whose key says nothing of the time: which buckets lose a row.
     replaced: Option<String>,
+}
+
+/// How rows of a table take the place of stored ones: all that a connection needs to know for it.
+#[derive(Clone)]
+pub struct Replacing {
+    table: &'static Table,
+    key: Vec<usize>,
+    stage: String,
+    replace: String,
+}
+
+/// Rows that are stored at one time.
+#[derive(Default)]
+pub struct Part {
+    batches: Vec<Sorted>,
+    rows: usize,
+}
+
+/// A batch of which it is known which rows may replace stored ones.
+struct Sorted {
+    batch: RecordBatch,
+    /// `None` for all of them.
+    late: Option<Vec<usize>>,
 }
 
 /// Why rows of a batch could not be stored.
@@ -63,6 +86,13 @@ impl TableWriteError {
         }
     }
 
+    /// A library panicked, and left this behind.
+    pub fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Self::Panicked(text.unwrap_or_else(|| "without a word".into()))
+    }
+
     /// Whether the engine failed inside a commit.
     pub fn is_failed_commit(&self) -> bool {
         matches!(self, Self::Commit(CommitError::Failed(_)))
@@ -83,20 +113,24 @@ impl TableWriter {
             let sql = include_str!("../../queries/rollup/replaced.sql").replace("{keys}", &table.key.join(", "));
             fill(&sql, table).replace("{label}", table.label.unwrap_or("''"))
         });
-        Ok(Self {
+        let replacing = Replacing {
             table,
-            replaced,
             key: table.key.iter().filter_map(|column| table.position(column)).collect(),
-            watermarks,
-            late_days: LateDays::default(),
             stage: fill(include_str!("../../queries/write/stage.sql"), table),
             replace: fill(replace, table),
-        })
+        };
+        Ok(Self { replacing, watermarks, late_days: LateDays::default(), replaced })
     }
 
     /// The table.
     pub fn table(&self) -> &'static Table {
-        self.table
+        self.replacing.table
+    }
+
+    /// How its rows take the place of stored ones; `None` where transactions beside each other would be in each other's way,
+    /// because the key is an index of the database.
+    pub fn replacing(&self) -> Option<Replacing> {
+        self.watermarks.is_some().then(|| self.replacing.clone())
     }
 
     /// How many series there are at the most, as far as watermarks tell; 1 where there are none.
@@ -116,55 +150,54 @@ impl TableWriter {
         batches: impl Iterator<Item = &'a RecordBatch>,
         past: &mut Past,
     ) -> Result<(), TableWriteError> {
-        self.store_rows(connection, batches, past)?;
-        Ok(self.late_days.note(connection, self.table, past.days())?)
+        let mut part = Part::default();
+        for batch in batches.flat_map(slices) {
+            self.sort_out(batch, &mut part, past)?;
+            if part.rows >= PART_ROWS {
+                self.store_part(connection, &std::mem::take(&mut part), past)?;
+            }
+        }
+        self.store_part(connection, &part, past)?;
+        self.note_days(connection, past)
     }
 
-    fn store_rows<'a>(
+    /// The parts in which batches are stored, under the eyes of `past`. The watermarks move.
+    pub fn parts<'a>(
         &mut self,
-        connection: &Connection,
         batches: impl Iterator<Item = &'a RecordBatch>,
         past: &mut Past,
-    ) -> Result<(), TableWriteError> {
-        let (mut above, mut late, mut held) = (Vec::new(), Vec::new(), 0);
-        for batch in batches.flat_map(parts) {
-            past.notice(&batch)?;
-            match &mut self.watermarks {
-                Some(watermarks) => {
-                    let (of_above, of_late) = parted(&batch, &watermarks.late_rows(&batch)?)?;
-                    above.extend(of_above);
-                    late.extend(of_late);
-                }
-                None => late.push(batch.clone()),
+    ) -> Result<Vec<Part>, TableWriteError> {
+        let mut parts = vec![Part::default()];
+        for batch in batches.flat_map(slices) {
+            if parts.last().is_none_or(|part| part.rows >= PART_ROWS) {
+                parts.push(Part::default());
             }
-            held += batch.num_rows();
-            if held >= PART_ROWS {
-                self.store_part(connection, &std::mem::take(&mut above), &std::mem::take(&mut late), past)?;
-                held = 0;
+            if let Some(part) = parts.last_mut() {
+                self.sort_out(batch, part, past)?;
             }
         }
-        self.store_part(connection, &above, &late, past)
+        Ok(parts)
     }
 
-    /// Appends the rows that cannot replace anything, then lets the others replace what has their keys.
-    fn store_part(
-        &mut self,
-        connection: &Connection,
-        above: &[RecordBatch],
-        late: &[RecordBatch],
-        past: &mut Past,
-    ) -> Result<(), TableWriteError> {
-        append(connection, self.table.name, None, above)?;
-        if late.is_empty() {
-            return Ok(());
-        }
-        // Equal keys always meet among the late rows, in the order of their arrival.
-        let late = last_of_each_key(self.table, late, &self.key)?;
-        if let Some(key) = key_column(self.table) {
+    /// Notes in the open transaction which archived days gain rows.
+    pub fn note_days(&mut self, connection: &Connection, past: &Past) -> Result<(), TableWriteError> {
+        Ok(self.late_days.note(connection, self.replacing.table, past.days())?)
+    }
+
+    fn sort_out(&mut self, batch: RecordBatch, part: &mut Part, past: &mut Past) -> Result<(), TableWriteError> {
+        past.notice(&batch)?;
+        part.rows += batch.num_rows();
+        let late = self.watermarks.as_mut().map(|watermarks| watermarks.late_rows(&batch)).transpose()?;
+        part.batches.push(Sorted { batch, late });
+        Ok(())
+    }
+
+    fn store_part(&mut self, connection: &Connection, part: &Part, past: &mut Past) -> Result<(), TableWriteError> {
+        let table = self.replacing.table;
+        let Some(late) = self.replacing.begin(connection, part)? else { return Ok(()) };
+        if let Some(key) = key_column(table) {
             past.add_keys(column::<StringArray>(&late, key)?.clone());
         }
-        connection.execute_batch(&self.stage)?;
-        append(connection, "staging", Some("temp"), &[late])?;
         if let Some(replaced) = &self.replaced {
             let mut statement = connection.prepare(&replaced.replace("{before}", &past.before().to_string()))?;
             for row in statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))? {
@@ -172,16 +205,51 @@ impl TableWriter {
                 past.add(instant, &label);
             }
         }
-        connection.execute_batch(&self.replace)?;
+        connection.execute_batch(&self.replacing.replace)?;
         if let Some(watermarks) = &mut self.watermarks {
             watermarks.look_up_staged(connection)?;
         }
-        Ok(connection.execute_batch(include_str!("../../queries/write/unstage.sql"))?)
+        Ok(connection.execute_batch(UNSTAGE)?)
     }
 }
 
+impl Replacing {
+    /// Stores a part of which nothing but its rows has to be known.
+    pub fn store(&self, connection: &Connection, part: &Part) -> Result<(), TableWriteError> {
+        if self.begin(connection, part)?.is_some() {
+            connection.execute_batch(&self.replace)?;
+            connection.execute_batch(UNSTAGE)?;
+        }
+        Ok(())
+    }
+
+    /// Appends the rows that cannot replace anything, and stages the others, if there are any: the last of each key.
+    fn begin(&self, connection: &Connection, part: &Part) -> Result<Option<RecordBatch>, TableWriteError> {
+        let (mut above, mut late) = (Vec::new(), Vec::new());
+        for sorted in &part.batches {
+            let (of_above, of_late) = match &sorted.late {
+                Some(late) => parted(&sorted.batch, late)?,
+                None => (None, Some(sorted.batch.clone())),
+            };
+            above.extend(of_above);
+            late.extend(of_late);
+        }
+        append(connection, self.table.name, None, &above)?;
+        if late.is_empty() {
+            return Ok(None);
+        }
+        // Equal keys always meet among the late rows, in the order of their arrival.
+        let late = last_of_each_key(self.table, &late, &self.key)?;
+        connection.execute_batch(&self.stage)?;
+        append(connection, "staging", Some("temp"), std::slice::from_ref(&late))?;
+        Ok(Some(late))
+    }
+}
+
+const UNSTAGE: &str = include_str!("../../queries/write/unstage.sql");
+
 /// A batch in parts that are not too large to be held.
-fn parts(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
+fn slices(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
     (0..batch.num_rows()).step_by(PART_ROWS).map(|from| batch.slice(from, PART_ROWS.min(batch.num_rows() - from)))
 }
 

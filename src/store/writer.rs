@@ -1,6 +1,11 @@
-//! The one writer: a thread that owns the connection through which every row goes in.
+//! The one writer: a thread that owns the connection through which rows go in. `queue` says in which order, `transact` stores
+//! a group of writes, and `large` one that is stored `beside` the others.
 
-use std::sync::atomic::Ordering;
+mod beside;
+mod large;
+mod queue;
+mod transact;
+
 use std::time::Duration;
 
 use duckdb::Connection;
@@ -8,28 +13,25 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::beside::{Beside, Large, Stored};
+use self::queue::Queue;
 use super::archive::archive_end;
 use super::checkpoint::Checkpoints;
-use super::commit::{self, CommitError};
 use super::error::StoreError;
 use super::maintenance::{Hands, Task, Tasks, TouchedDays};
 use super::reader::Shared;
-use super::rollup::{Bounds, Past, Reach, Roller, Stepped, Worker};
+use super::rollup::{Bounds, Reach, Roller, Stepped, Worker};
 use super::space::Space;
-use super::table_writer::{TableWriteError, TableWriter};
-use crate::batch::{BatchReceiver, Shortage, Stored, Write, WriteError};
+use super::table_writer::TableWriter;
+use crate::batch::{self, BatchReceiver, Shortage, Write, WriteError};
 use crate::tables::{TABLES, Table};
 
 /// Writes that one transaction takes at the most: enough to share a sync, few enough to keep it short.
 const GROUP: usize = 256;
 /// Rows after which a transaction takes no further write.
-const GROUP_ROWS: usize = 200_000;
-
-/// How long rows wait for memory that queries hold.
-const PATIENCE_FOR_MEMORY: Duration = Duration::from_secs(5);
-
-/// Failures after which collected rows are given up.
-const PATIENCE: u32 = 60;
+const GROUP_ROWS: usize = 100_000;
+/// A write of more rows is stored beside the others, which need not wait for it.
+const LARGE_ROWS: usize = 50_000;
 
 /// How often a full disk is looked at again.
 const LOOK_FOR_SPACE: Duration = Duration::from_secs(1);
@@ -56,6 +58,8 @@ enum Woken {
     Task(Task),
     /// A step of a rollup has ended.
     Rolled(Stepped),
+    /// The rows of a large write are in their transaction, or cannot be.
+    Stored(Box<(Large, Option<Stored>)>),
 }
 
 /// Gathers, groups and stores what arrives on the channel.
@@ -64,12 +68,16 @@ pub struct Writer {
     tables: Vec<(TableWriter, Roller)>,
     worker: Worker,
     receiver: BatchReceiver,
+    /// Whether no more writes can come.
+    ended: bool,
     tasks: Tasks,
     touched: TouchedDays,
     pace: Pace,
     shared: Shared,
     space: Space,
     checkpoints: Checkpoints,
+    queue: Queue,
+    beside: Beside,
     /// Collected rows that nobody waits for, oldest first.
     gathered: Vec<Write>,
     /// When the oldest of them arrived.
@@ -105,12 +113,15 @@ impl Writer {
             tables,
             worker,
             receiver,
+            ended: false,
             tasks,
             touched,
             pace,
             shared,
             space,
             checkpoints,
+            queue: Queue::default(),
+            beside: Beside::default(),
             gathered,
             gathering_since,
         })
@@ -120,13 +131,11 @@ impl Writer {
     pub fn run(mut self, runtime: &Handle, stop: &CancellationToken) {
         let mut arrived = Vec::with_capacity(GROUP);
         loop {
-            let open = match runtime.block_on(self.wait(&mut arrived, stop)) {
-                Woken::Open => true,
-                Woken::Closed => false,
-                Woken::Rolled(stepped) => {
-                    self.rolled(stepped);
-                    true
-                }
+            match runtime.block_on(self.wait(&mut arrived, stop)) {
+                Woken::Open => {}
+                Woken::Closed => self.ended = true,
+                Woken::Rolled(stepped) => self.rolled(stepped),
+                Woken::Stored(stored) => self.finish(stored.0, stored.1),
                 Woken::Task(task) => {
                     self.settle();
                     // Tasks ask the gate.
@@ -147,29 +156,25 @@ impl Writer {
                     self.report();
                     continue;
                 }
-            };
+            }
             // Here too, so that senders are told by themselves when there is room again.
             let has_space = self.space.check(0).is_ok();
-            let acknowledged = arrived.iter().any(|write| write.acknowledge.is_some());
-            if !arrived.is_empty() {
-                self.gathering_since.get_or_insert_with(Instant::now);
-                self.gathered.append(&mut arrived);
+            self.sort_in(&mut arrived);
+            if self.queue.has_small() || self.ended || self.is_due() {
+                self.store_next();
             }
-            if acknowledged || !open || self.is_due() {
-                self.gathering_since = None;
-                self.store_gathered();
-            }
-            if !open {
+            if self.ended && !self.queue.has_small() && !self.queue.has_large() && !self.beside.is_busy() {
                 break;
             }
-            // First, as buckets that are being made are in the way of a checkpoint.
+            // First, as buckets that are being made are in the way of a checkpoint, and a large write of both.
             self.keep_log_short();
             if has_space {
                 self.roll_up();
             }
+            self.begin_large();
         }
         self.settle();
-        let lost: usize = self.gathered.iter().map(rows).sum();
+        let lost: usize = self.gathered.iter().map(Write::rows).sum();
         if lost > 0 {
             tracing::error!(rows = lost, "collected rows could not be stored before the end");
         }
@@ -184,18 +189,27 @@ impl Writer {
 
     /// Waits for writes, for a task or for the time to flush.
     async fn wait(&mut self, arrived: &mut Vec<Write>, stop: &CancellationToken) -> Woken {
+        let is_large_one_next = self.queue.has_large() && !self.beside.is_busy();
+        if self.ended && !self.beside.is_busy() {
+            return Woken::Closed;
+        }
         let gathered = self.gathering_since.map(|since| since + self.pace.write_interval);
-        // While buckets are being made, neither others nor a checkpoint can begin.
+        // While buckets are being made or a large write is stored, neither others nor a checkpoint can begin.
+        let is_busy = self.worker.is_busy() || self.beside.is_busy();
         let rolling = self.tables.iter().filter_map(|(_, roller)| roller.due()).min();
-        let rolling = rolling.filter(|_| !self.worker.is_busy()).map(Instant::from_std);
-        let checkpoint = self.checkpoints.due().filter(|_| !self.worker.is_busy()).map(Instant::from_std);
+        let rolling = rolling.filter(|_| !is_busy).map(Instant::from_std);
+        let checkpoint = self.checkpoints.due().filter(|_| !is_busy).map(Instant::from_std);
         // Without space there is nothing to do before there is some.
         let space = self.space.is_short().then(|| Instant::now() + LOOK_FOR_SPACE);
         let due = space.or_else(|| gathered.into_iter().chain(rolling).chain(checkpoint).min());
         // In no order, so that neither writes nor tasks can hold up the other for ever.
         tokio::select! {
-            count = self.receiver.recv_many(arrived, GROUP) => if count > 0 { Woken::Open } else { Woken::Closed },
-            Some(task) = self.tasks.recv(), if !self.receiver.is_closed() => Woken::Task(task),
+            count = self.receiver.recv_many(arrived, GROUP), if !self.ended && !self.queue.is_full() => {
+                if count > 0 { Woken::Open } else { Woken::Closed }
+            }
+            Some(task) = self.tasks.recv(), if !self.receiver.is_closed() && !self.beside.is_busy() => Woken::Task(task),
+            () = std::future::ready(()), if self.queue.has_small() || is_large_one_next => Woken::Open,
+            stored = self.beside.stored() => Woken::Stored(Box::new(stored)),
             () = stop.cancelled(), if !self.receiver.is_closed() => {
                 // Whoever still sends is told so; what was sent before is received first.
                 self.receiver.close();
@@ -208,31 +222,70 @@ impl Writer {
     }
 
     fn is_due(&self) -> bool {
-        let rows: usize = self.gathered.iter().map(rows).sum();
+        let rows: usize = self.gathered.iter().map(Write::rows).sum();
         rows >= self.pace.batch_size
             || self.gathering_since.is_some_and(|since| since.elapsed() >= self.pace.write_interval)
     }
 
-    fn store_gathered(&mut self) {
+    /// Takes in what has arrived, and what has come meanwhile: a small write among it may be stored before the others.
+    fn sort_in(&mut self, arrived: &mut Vec<Write>) {
+        let now = std::time::Instant::now();
+        loop {
+            for write in arrived.drain(..) {
+                if write.acknowledge.is_none() {
+                    self.gathering_since.get_or_insert_with(Instant::now);
+                    self.gathered.push(write);
+                } else if self.is_large(&write) {
+                    self.queue.push_large(write);
+                } else {
+                    self.queue.push(write, now);
+                }
+            }
+            if self.queue.is_full() {
+                return;
+            }
+            match self.receiver.try_recv() {
+                Ok(write) => arrived.push(write),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Stores collected rows and, with the last of them, the writes that are due first.
+    fn store_next(&mut self) {
         if let Err(shortage) = self.space.check(0) {
             return self.hold_back(&shortage);
         }
-        let mut waiting = std::mem::take(&mut self.gathered).into_iter().peekable();
-        while waiting.peek().is_some() {
-            let mut group_rows = 0;
-            let mut group = Vec::new();
-            while let Some(write) = waiting.next_if(|write| group.is_empty() || group_rows + rows(write) <= GROUP_ROWS)
-            {
-                group_rows += rows(&write);
-                group.push(write);
+        // They stay in their order.
+        let are_held_up = self.gathered.iter().any(|write| self.beside.is_in_the_way_of(write));
+        self.gathering_since = are_held_up.then(Instant::now);
+        let collected = if are_held_up { Vec::new() } else { std::mem::take(&mut self.gathered) };
+        let mut collected = collected.into_iter().peekable();
+        loop {
+            let mut group = Group::default();
+            while let Some(write) = collected.next_if(|write| group.has_room_for(write)) {
+                group.add(write);
             }
-            self.store(group);
+            let is_last = collected.peek().is_none();
+            while is_last
+                && let Some(write) =
+                    self.queue.next_if(|write| self.beside.is_in_the_way_of(write), |write| group.has_room_for(write))
+            {
+                group.add(write);
+            }
+            if !group.writes.is_empty() {
+                self.store(group.writes);
+            }
+            if is_last {
+                return;
+            }
         }
     }
 
     /// Without space nothing is tried: whoever waits is told, and collected rows wait.
     fn hold_back(&mut self, shortage: &Shortage) {
-        for write in std::mem::take(&mut self.gathered) {
+        let gathered = std::mem::take(&mut self.gathered);
+        for write in gathered.into_iter().chain(self.queue.take_all()) {
             self.keep_or_refuse(write, shortage);
         }
     }
@@ -246,136 +299,12 @@ impl Writer {
         }
     }
 
-    /// Stores a group in one transaction; when it fails, each write in one of its own, so that only the bad one fails.
-    fn store(&mut self, group: Vec<Write>) {
-        match self.transact_with_patience(&group) {
-            Ok(stored) => group.into_iter().zip(stored).for_each(|(write, stored)| answer(write, Ok(stored))),
-            Err(_) if group.len() > 1 => group.into_iter().for_each(|write| self.store(vec![write])),
-            Err(error) => group.into_iter().for_each(|write| self.fail(write, &error)),
-        }
-    }
-
-    /// Rows that somebody waits for are that client's to send again. Collected rows exist nowhere else: they are tried
-    /// again with the next ones, so that a passing fault costs nothing; the room that they keep holds up collectors.
-    fn fail(&mut self, mut write: Write, error: &TableWriteError) {
-        if let TableWriteError::NoSpace(shortage) = error {
-            return self.keep_or_refuse(write, shortage);
-        }
-        let (table, rows) = (write.table.name, rows(&write));
-        write.failures += 1;
-        if self.shared.failure.is_raised() {
-            // Whether these rows are stored is known after the restart.
-            return answer(write, Err(WriteError::EngineFailed));
-        }
-        if write.acknowledge.is_none() && write.failures < PATIENCE {
-            tracing::warn!(table, rows, failures = write.failures, %error, "collected rows were not stored, trying again");
-            self.gathered.push(write);
-            self.gathering_since.get_or_insert_with(Instant::now);
-        } else {
-            tracing::error!(table, rows, %error, "rows were not stored");
-            let want_of_memory = error.is_want_of_memory();
-            answer(
-                write,
-                Err(if want_of_memory { WriteError::NoMemory } else { WriteError::Rejected(error.to_string()) }),
-            );
-        }
-    }
-
-    /// Stores a group. Where there is too little memory for it, queries are stopped, those first that hold most, until there
-    /// is enough or some seconds have passed.
-    fn transact_with_patience(&mut self, group: &[Write]) -> Result<Vec<Stored>, TableWriteError> {
-        let until = Instant::now() + PATIENCE_FOR_MEMORY;
-        let mut outcome = self.transact(group);
-        while outcome.as_ref().is_err_and(TableWriteError::is_want_of_memory) && !self.shared.failure.is_raised() {
-            let stopped = self.shared.memory.reclaim();
-            let Ok(_reserve) = self.shared.memory.take() else { break };
-            outcome = self.transact(group);
-            if !stopped || Instant::now() >= until {
-                break;
-            }
-        }
-        outcome
-    }
-
-    fn transact(&mut self, group: &[Write]) -> Result<Vec<Stored>, TableWriteError> {
-        if self.shared.failure.is_raised() {
-            return Err(TableWriteError::Commit(CommitError::Refused));
-        }
-        self.space.check(group.iter().map(Write::bytes).sum())?;
-        let started = Instant::now();
-        commit::begin(&self.connection, &self.shared)?;
-        let mut pasts: Vec<Past> = self.tables.iter().map(|(_, roller)| roller.past()).collect();
-        let stored =
-            self.store_tables(group, &mut pasts).and_then(|()| Ok(commit::commit(&self.connection, &self.shared)?));
-        let stored = stored.map_err(|error| self.name(error));
-        let counts = self.shared.figures.counts();
-        match stored {
-            Ok(()) => {
-                counts.commits.record_duration(started.elapsed());
-                counts.commit_rows.record(group.iter().map(rows).sum::<usize>() as f64);
-                let outcomes = group.iter().map(|write| self.stored(write, &pasts)).collect();
-                for ((_, roller), past) in self.tables.iter_mut().zip(&mut pasts) {
-                    roller.committed(past);
-                    past.days().iter().for_each(|day| self.touched.touch(roller.table(), *day));
-                    if self.shared.bounds.has_archive(roller.table()) {
-                        self.shared.new_keys.add(roller.table(), past.take_keys());
-                    }
-                }
-                Ok(outcomes)
-            }
-            Err(error) => {
-                counts.failed_commits.fetch_add(1, Ordering::Relaxed);
-                self.tables.iter_mut().for_each(|(_, roller)| roller.rolled_back());
-                // A commit that failed has ended the transaction already.
-                commit::roll_back(&self.connection, &self.shared);
-                Err(error)
-            }
-        }
-    }
-
-    /// Counts a write that is committed. Says so where nothing but its rows will tell of it.
-    fn stored(&mut self, write: &Write, pasts: &[Past]) -> Stored {
-        let of_table = self.tables.iter_mut().zip(pasts);
-        let of_table = of_table.map(|((_, roller), past)| (roller, past));
-        let mut of_table = of_table.filter(|(roller, _)| std::ptr::eq(roller.table(), write.table));
-        let of_dropped_days = of_table.next().map_or(0, |(roller, past)| {
-            let days = past.of_dropped_days(&write.batches);
-            roller.came_too_late(&days);
-            days.values().sum()
-        });
-        self.shared.figures.stored(write.table, rows(write), of_dropped_days);
-        Stored { of_dropped_days }
-    }
-
-    /// Tells a full disk from what is wrong with the rows, and both from the end of the engine.
-    fn name(&self, error: TableWriteError) -> TableWriteError {
-        let text = error.to_string();
-        self.shared.failure.notice(&text);
-        if self.shared.failure.is_raised() {
-            return error;
-        }
-        self.space.ran_out(&text).map_or(error, Into::into)
-    }
-
-    fn store_tables(&mut self, group: &[Write], pasts: &mut [Past]) -> Result<(), TableWriteError> {
-        for ((writer, roller), past) in self.tables.iter_mut().zip(pasts) {
-            let of_table = |table: &'static Table| move |write: &&Write| std::ptr::eq(write.table, table);
-            let writes = group.iter().filter(of_table(writer.table()));
-            writer.store(&self.connection, writes.flat_map(|write| &write.batches), past)?;
-            if past.has_keys() && self.shared.bounds.has_archive(roller.table()) {
-                self.shared.new_keys.note(&self.connection, roller.table())?;
-            }
-            // After the rows: what is computed again is made of them.
-            roller.keep_exact(&self.connection, past)?;
-        }
-        Ok(())
-    }
-
     /// Checkpoints when it is time. What does not succeed is tried again. Without room for it nothing is tried: a
     /// checkpoint that runs out of space is the end of the engine. Nor after that end: the log is right, and what the
     /// engine holds in memory would take its place.
-    fn keep_log_short(&mut self) {
-        if self.shared.failure.is_raised() || self.worker.is_busy() || !self.space.has_room_for_checkpoint() {
+    pub fn keep_log_short(&mut self) {
+        let is_busy = self.worker.is_busy() || self.beside.is_busy();
+        if self.shared.failure.is_raised() || is_busy || !self.space.has_room_for_checkpoint() {
             return;
         }
         let held_up = self.checkpoints.is_held_up();
@@ -392,7 +321,7 @@ impl Writer {
 
     /// Begins the next step of a rollup, for the table that waits longest, if none is under way.
     fn roll_up(&mut self) {
-        if !self.worker.is_busy() {
+        if !self.worker.is_busy() && !self.beside.is_busy() {
             let due = self.tables.iter_mut().filter(|(_, roller)| roller.is_due());
             if let Some((_, roller)) = due.min_by_key(|(_, roller)| roller.due())
                 && let Some(step) = roller.step(&self.connection)
@@ -436,11 +365,25 @@ fn begin_bounds(connection: &Connection, table: &Table, bounds: &Bounds) -> Resu
     Ok(())
 }
 
-fn rows(write: &Write) -> usize {
-    write.batches.iter().map(|batch| batch.num_rows()).sum()
+/// Writes that share a transaction.
+#[derive(Default)]
+struct Group {
+    writes: Vec<Write>,
+    rows: usize,
 }
 
-fn answer(write: Write, outcome: Result<Stored, WriteError>) {
+impl Group {
+    fn has_room_for(&self, write: &Write) -> bool {
+        self.writes.is_empty() || self.writes.len() < GROUP && self.rows + write.rows() <= GROUP_ROWS
+    }
+
+    fn add(&mut self, write: Write) {
+        self.rows += write.rows();
+        self.writes.push(write);
+    }
+}
+
+fn answer(write: Write, outcome: Result<batch::Stored, WriteError>) {
     if let Some(acknowledge) = write.acknowledge {
         // Whoever waited may have gone; the rows stay.
         let _ = acknowledge.send(outcome);

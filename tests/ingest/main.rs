@@ -2,7 +2,8 @@
 //!
 //! `formats` pushes the same rows in every form, `keys` looks at rows that replace rows, `refusals` at bodies that are
 //! not taken, `arrow_columns` at columns that come in other types, `limits` at bodies that are too much, `bombs` at those
-//! that only become too much, `uploads` at those that do not arrive, `labels` at many labels and long ones.
+//! that only become too much, `uploads` at those that do not arrive, `labels` at many labels and long ones, `large` at many
+//! rows beside few.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 #![allow(clippy::print_stderr)]
 
@@ -14,6 +15,7 @@ mod bombs;
 mod formats;
 mod keys;
 mod labels;
+mod large;
 mod limits;
 mod refusals;
 mod uploads;

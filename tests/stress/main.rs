@@ -2,12 +2,15 @@
 //! program is killed. Every acknowledged batch is whole after the restart, and nothing else is there.
 //!
 //! `STRESS_SECONDS` says how long it goes on, 12 unless it is set.
+//!
+//! `unread` are results of which nothing is read; in `rivals` clients write the same keys.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 #![allow(clippy::print_stderr)]
 
 mod batches;
 #[path = "../common/mod.rs"]
 mod common;
+mod rivals;
 mod unread;
 
 use std::collections::BTreeMap;

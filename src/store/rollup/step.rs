@@ -1,6 +1,5 @@
 //! One transaction of the worker: it makes the next complete buckets of a table, or refreshes stale ones.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -72,7 +71,7 @@ impl Step {
         commit::begin(connection, shared)?;
         // A panic of a library would leave the writer waiting for this step for ever.
         let worked = catch_unwind(AssertUnwindSafe(|| self.work(connection)));
-        let worked = worked.unwrap_or_else(|panic| Err(TableWriteError::Panicked(text_of(panic.as_ref()))));
+        let worked = worked.unwrap_or_else(|panic| Err(TableWriteError::panicked(panic.as_ref())));
         let until = worked.and_then(|until| {
             commit::commit(connection, shared)?;
             Ok(until)
@@ -180,10 +179,4 @@ pub(super) fn make(
     };
     let keep = fill(include_str!("../../../queries/rollup/keep.sql"), table, level);
     Ok(connection.execute(&keep.replace("{buckets}", &buckets), [])?)
-}
-
-/// What a panic says of itself.
-fn text_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".into())
 }
