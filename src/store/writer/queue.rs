@@ -138,7 +138,9 @@ mod tests {
     #[test]
     fn what_is_in_the_way_waits_until_it_is_released_and_then_has_its_place() {
         let (mut queue, now) = (Queue::default(), Instant::now());
-        [2, 3, 4].map(|rows| queue.push(write(rows), now));
+        for rows in [2, 3, 4] {
+            queue.push(write(rows), now);
+        }
         let next = queue.next_if(|write| write.rows() == 2, |_| true).unwrap();
         assert_eq!(next.rows(), 3);
         queue.release();
